@@ -1,0 +1,50 @@
+# The two commands that matter are `make demo` and `make test`; CONTRIBUTING.md explains the others.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint types unit peers lock schema clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(BIN)/cfdi-stamps-exporter demo
+
+test: lint types unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.installed-dev peers
+	$(BIN)/python -m pytest
+
+# Independent programs that the tests run against: Debian packages, installed where that is possible.
+peers:
+	@scripts/install-peers.sh
+
+lock: $(VENV)/.installed-dev
+	scripts/lock.sh $(BIN)/uv
+
+schema: $(VENV)/.installed
+	$(BIN)/python -m exporter.config.schema > config.schema.json
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+
+$(BIN)/python:
+	scripts/make-venv.sh $(PYTHON) $(VENV)
+
+# The build backend is installed first, from the same lock, so that nothing unhashed is ever fetched.
+$(VENV)/.installed: $(BIN)/python requirements.txt requirements-build.txt pyproject.toml
+	$(PIP) install --require-hashes --requirement requirements.txt --requirement requirements-build.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@touch $@

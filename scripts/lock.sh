@@ -1,0 +1,12 @@
+#!/bin/sh
+# Resolves the dependencies anew and writes them with their hashes. Usage: lock.sh PATH-TO-UV
+set -eu
+cd "$(dirname "$0")/.."
+compile() {
+    "$1" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-header "$2" --output-file "$3" ${4:+--extra "$4"} ${5:+--constraint "$5"}
+}
+compile "$1" pyproject.toml requirements.txt
+compile "$1" pyproject.toml requirements-dev.txt dev requirements.txt
+# The build backend alone, at the version that the development lock has.
+awk '/^[a-z]/ {keep = /^flit-core==/} keep && !/^ *#/' requirements-dev.txt | sed '$ s/ *\\$//' >requirements-build.txt
