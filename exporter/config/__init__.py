@@ -1,0 +1,29 @@
+"""The configuration: from YAML files to a frozen `Config`.
+
+Importing this package costs little: pydantic and PyYAML are loaded by the first call that needs them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from exporter.config.model import Account, Config, ConfigError, Environment, TlsConfig
+
+__all__ = ["Account", "Config", "ConfigError", "Environment", "TlsConfig", "load", "redacted"]
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read and check the configuration and every file that it names; opens no socket.
+
+    `environ` holds the variables that `password_env` can name. Raises ConfigError with all errors at once, as
+    `FILE:LINE: PLACE: TEXT`; none holds a secret.
+    """
+    from exporter.config import loading
+
+    return loading.load(path, environ)
+
+
+def redacted(config: Config) -> str:
+    """The running configuration as YAML, defaults filled in: secrets and the users in URLs as `<secret>`."""
+    from exporter.config import redaction
+
+    return redaction.redacted(config)

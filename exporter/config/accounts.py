@@ -1,0 +1,225 @@
+"""The accounts: found in all files, filled in with the defaults, and compared with each other."""
+
+import glob
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from exporter.config.environments import PROVIDER_HOSTS
+from exporter.config.files import ReadError, read_text
+from exporter.config.findings import Checked, Findings
+from exporter.config.model import Account, Environment, host_of
+from exporter.config.schema import PASSWORD_KEYS, AccountSection, GlobalSection
+from exporter.config.values import NO_XML, fits_xml, got
+from exporter.config.yamlfile import Where
+from exporter.duration import format_duration
+from exporter.secret import Secret
+
+DEFAULT_ENVIRONMENT = "production"
+DEFAULT_INTERVAL = 900.0
+DEFAULT_TIMEOUT = 60.0
+DEFAULT_STALE_INTERVALS = 3
+DEFAULT_AUTH_ATTEMPTS = 2
+SHORTEST_PROVIDER_INTERVAL = 60.0
+"""Seconds, towards the hosts of the built-in environments: polling must not burden the provider."""
+
+PASSWORD_FILE_LIMIT = 64 * 1024
+
+Entry = Checked[AccountSection]
+"""An account as it stands in a file."""
+T = TypeVar("T")
+
+
+def entries_at(where: Where, findings: Findings) -> list[Entry]:
+    """The accounts in the list at a place."""
+    items = where.value()
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        findings.refuse(where, "must be a list of accounts")
+        return []
+    entries = []
+    for index, item in enumerate(items):
+        if item is None:
+            findings.refuse(where.at(index), "is empty")
+        elif entry := findings.check(AccountSection, where.at(index)):
+            entries.append(entry)
+    return entries
+
+
+def entries_in_files(where: Where, patterns: list[str], findings: Findings) -> list[Entry]:
+    """The accounts in the files that `account_files` names, each file once."""
+    entries: list[Entry] = []
+    for index, pattern in enumerate(patterns):
+        is_glob = re.search(r"[*?[]", pattern)
+        names = sorted(glob.glob(pattern, root_dir=findings.base)) if is_glob else [pattern]
+        if not names:
+            findings.warn(where.at(index), "matches no file")
+        for path in (findings.base / name for name in names):
+            if path in findings.files:
+                continue
+            try:
+                document = findings.read(path)
+            except ReadError as error:
+                findings.refuse(where.at(index), f"{path}: {error}")
+                continue
+            entries += entries_at(Where(document), findings) if document else []
+    return entries
+
+
+def resolved_accounts(
+    entries: list[Entry],
+    global_: Where,
+    environments: Mapping[str, Environment | None],
+    environ: Mapping[str, str],
+    findings: Findings,
+) -> tuple[Account, ...]:
+    """The accounts with all defaults filled in; fewer where something is wrong with one."""
+    unusable = Checked(global_, GlobalSection(), frozenset({"environment"}))
+    defaults = findings.check(GlobalSection, global_) or unusable
+    resolver = _Resolver(defaults, environments, environ, findings)
+    accounts = [resolver.account(entry) for entry in entries]
+    resolved = [(entry, account) for entry, account in zip(entries, accounts, strict=True) if account]
+    _refuse_same_names(entries, findings)
+    _refuse_same_logins(resolved, findings)
+    return tuple(account for _, account in resolved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolver:
+    """Fills in an account's defaults and checks it against its environment."""
+
+    defaults: Checked[GlobalSection]
+    environments: Mapping[str, Environment | None]
+    environ: Mapping[str, str]
+    findings: Findings
+
+    def account(self, entry: Entry) -> Account | None:
+        """The account; None, and the problems noted, where it can't be resolved."""
+        section, defaults = entry.section, self.defaults.section
+        credential = self._credential(entry)
+        environment = self._environment(entry)
+        interval = section.interval or defaults.interval or DEFAULT_INTERVAL
+        if environment:
+            self._check_interval(entry, environment, interval)
+        if credential is None or environment is None:
+            return None
+        thresholds = section.thresholds
+        account = Account(
+            name=section.name,
+            username=section.username,
+            password=credential[0],
+            environment=environment,
+            interval=interval,
+            timeout=section.timeout or defaults.timeout or DEFAULT_TIMEOUT,
+            stale_after=section.stale_after or defaults.stale_after or DEFAULT_STALE_INTERVALS * interval,
+            auth_attempts=section.auth_attempts or defaults.auth_attempts or DEFAULT_AUTH_ATTEMPTS,
+            warning=thresholds.warning if thresholds else None,
+            critical=thresholds.critical if thresholds else None,
+            labels=tuple(sorted((section.labels or {}).items())),
+            password_source=credential[1],
+        )
+        self._remark_times(entry, account)
+        return account
+
+    def _where(self, entry: Entry, key: str) -> Where:
+        """Where the value of a key that has a default in `global` comes from."""
+        own = getattr(entry.section, key) is not None
+        return (entry if own else self.defaults).where.at(key)
+
+    def _environment(self, entry: Entry) -> Environment | None:
+        own, default = entry.section.environment, self.defaults.section.environment
+        if "environment" in entry.broken or (own is None and "environment" in self.defaults.broken):
+            return None
+        name = own or default or DEFAULT_ENVIRONMENT
+        if name not in self.environments:
+            known = ", ".join(known for known, environment in self.environments.items() if environment)
+            self.findings.refuse(self._where(entry, "environment"), f"must be one of {known}; {got(name)}")
+        return self.environments.get(name)
+
+    def _check_interval(self, entry: Entry, environment: Environment, interval: float) -> None:
+        if interval < SHORTEST_PROVIDER_INTERVAL and host_of(environment.wsdl) in PROVIDER_HOSTS:
+            rule = f"must be at least 60s for environment {environment.name}, got {format_duration(interval)}"
+            self.findings.refuse(self._where(entry, "interval"), rule)
+
+    def _remark_times(self, entry: Entry, account: Account) -> None:
+        """Times that contradict each other are no errors: a demo or a test may want them."""
+        if account.stale_after < account.interval:
+            text = "shorter than an interval it applies to: balances vanish between two polls"
+            self.findings.warn(self._where(entry, "stale_after"), text)
+        given = entry.section.timeout or self.defaults.section.timeout
+        if given and given > account.interval:
+            text = "longer than an interval it applies to: a slow answer delays the next poll"
+            self.findings.warn(self._where(entry, "timeout"), text)
+
+    def _credential(self, entry: Entry) -> tuple[Secret, str] | None:
+        """The password, and where it comes from."""
+        present = entry.section.model_fields_set | entry.broken
+        given = [key for key in PASSWORD_KEYS if key in present]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            text = f"exactly one of {', '.join(PASSWORD_KEYS)} is needed, got {found}"
+            self.findings.refuse(entry.where, text)
+            return None
+        if given[0] in entry.broken:
+            return None
+        if entry.section.password is not None:
+            return entry.section.password, "password"
+        try:
+            return self._fetched_password(entry.section)
+        except ReadError as error:  # neither file nor variable is named: some put the password itself there
+            self.findings.refuse(entry.where.at(given[0]), str(error))
+            return None
+
+    def _fetched_password(self, section: AccountSection) -> tuple[Secret, str]:
+        if section.password_file is not None:
+            path = self.findings.base / section.password_file
+            text = read_text(path, PASSWORD_FILE_LIMIT)
+            # Editors and `echo` end a file with a line end; a password may end with blanks, and keeps them.
+            password, source = re.sub(r"\r?\n\Z", "", text), f"password_file: {path}"
+            self.findings.files[path] = None
+        else:
+            variable = section.password_env or ""
+            if variable not in self.environ:
+                raise ReadError("environment variable is not set")
+            password, source = self.environ[variable], f"password_env: {variable}"
+        if not password:
+            raise ReadError("holds no password: it is empty")
+        if not fits_xml(password):
+            raise ReadError(NO_XML)
+        return Secret(password), source
+
+
+# What no two accounts may share. ------------------------------------------------------------------------
+
+
+def _refuse_same_names(entries: list[Entry], findings: Findings) -> None:
+    for entry, other in _repeats((entry.section.name, entry) for entry in entries):
+        text = f'"{entry.section.name}" is already the name of {_seen_from(entry, other)}'
+        findings.refuse(entry.where.at("name"), text)
+
+
+def _refuse_same_logins(resolved: list[tuple[Entry, Account]], findings: Findings) -> None:
+    """Two accounts with one login would double the calls, and the failed ones too."""
+    for (entry, account), (other, _) in _repeats((pair[1].guard_key, pair) for pair in resolved):
+        place = _seen_from(entry, other)
+        # An account whose name is at fault has a stand-in for it, which nobody knows.
+        first = place if "name" in other.broken else f'"{other.section.name}" ({place})'
+        second = "it" if "name" in entry.broken else f'"{account.name}"'
+        text = f"{second} has the same username at {account.environment.host_port} as {first}"
+        findings.refuse(entry.where.at("username"), text)
+
+
+def _repeats(keyed: Iterable[tuple[str, T]]) -> Iterator[tuple[T, T]]:
+    """Each item whose key an earlier one has too, with the first that has it."""
+    first: dict[str, T] = {}
+    for key, item in keyed:
+        other = first.setdefault(key, item)
+        if other is not item:
+            yield item, other
+
+
+def _seen_from(entry: Entry, other: Entry) -> str:
+    document = other.where.document
+    return f"{'' if document is entry.where.document else f'{document.shown}: '}{other.where}"

@@ -1,0 +1,44 @@
+"""From the configuration file and all that it names to a `Config`, or to every error at once."""
+
+import glob
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from exporter.config.accounts import entries_at, entries_in_files, resolved_accounts
+from exporter.config.environments import configured_environments
+from exporter.config.files import ReadError
+from exporter.config.findings import Findings
+from exporter.config.model import Config, ConfigError
+from exporter.config.schema import Outline
+from exporter.config.yamlfile import Where
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """See `exporter.config.load`."""
+    findings = Findings(path.parent)
+    try:
+        document = findings.read(path)
+    except ReadError as error:
+        raise ConfigError((f"{path}: {error}",)) from None
+    outline = findings.check(Outline, Where(document)) if document else None
+    if outline is None:
+        raise findings.error()
+    top, patterns = outline.where, outline.section.account_files or []
+    entries = entries_at(top.at("accounts"), findings) if "accounts" not in outline.broken else []
+    entries += entries_in_files(top.at("account_files"), patterns, findings)
+    if not (entries or patterns or findings.problems):
+        findings.refuse(top, "no accounts: list some under accounts, or their files under account_files")
+    environments = configured_environments(top.at("environments"), findings)
+    accounts = resolved_accounts(entries, top.at("global"), environments, environ, findings)
+    if findings.problems:
+        raise findings.error()
+    return Config(
+        path=path,
+        environments=MappingProxyType({name: env for name, env in environments.items() if env}),
+        accounts=accounts,
+        files=tuple(findings.files),
+        warnings=tuple(findings.warnings),
+        account_globs=tuple(os.path.join(glob.escape(str(path.parent)), pattern) for pattern in patterns),
+    )

@@ -1,0 +1,54 @@
+"""The running configuration for people to read: as YAML, without its secrets."""
+
+from urllib.parse import urlsplit
+
+import yaml
+
+from exporter.config.model import Account, Config, Environment
+from exporter.duration import format_duration
+from exporter.secret import REDACTED
+
+
+def redacted(config: Config) -> str:
+    """See `exporter.config.redacted`."""
+    environments = {name: _environment(environment) for name, environment in config.environments.items()}
+    shown = {"environments": environments, "accounts": [_account(account) for account in config.accounts]}
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(shown, Dumper=dumper, sort_keys=False, allow_unicode=True, width=1000))
+
+
+def _environment(environment: Environment) -> dict[str, object]:
+    proxy, tls = environment.proxy_url, environment.tls
+    return {
+        "wsdl": environment.wsdl,
+        "allow_plaintext": environment.allow_plaintext,
+        "concurrency": environment.concurrency,
+        **({"proxy_url": _without_user(proxy.reveal())} if proxy else {}),
+        "tls_config": {
+            **{key: str(path) for key, path in tls.files.items()},
+            "insecure_skip_verify": tls.insecure_skip_verify,
+        },
+    }
+
+
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    _, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{REDACTED}@{host}" if at else host).geturl()
+
+
+def _account(account: Account) -> dict[str, object]:
+    source, _, name = account.password_source.partition(": ")
+    thresholds = {"warning": account.warning, "critical": account.critical}
+    return {
+        "name": account.name,
+        "username": account.username,
+        source: name or REDACTED,
+        "environment": account.environment.name,
+        "interval": format_duration(account.interval),
+        "timeout": format_duration(account.timeout),
+        "stale_after": format_duration(account.stale_after),
+        "auth_attempts": account.auth_attempts,
+        "thresholds": {key: value for key, value in thresholds.items() if value is not None},
+        "labels": dict(account.labels),
+    }

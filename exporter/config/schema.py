@@ -1,0 +1,213 @@
+"""The shape of the configuration files: the keys of each section, in pydantic models and as a JSON Schema.
+
+`python -m exporter.config.schema` prints the JSON Schema, which is config.schema.json. What a single value
+must be is in `values`; defaults and what takes several keys to judge are in `environments` and `accounts`.
+"""
+
+import json
+import sys
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from exporter.config.addresses import Proxy, Wsdl
+from exporter.config.values import (
+    AccountName,
+    Attempts,
+    Concurrency,
+    EnvironmentChoice,
+    EnvironmentName,
+    FileName,
+    Flag,
+    Interval,
+    LabelName,
+    LabelValue,
+    OptionalFileName,
+    Password,
+    StaleAfter,
+    Stamps,
+    Timeout,
+    Username,
+    Variable,
+    wrong,
+)
+
+MOST_LABELS = 32
+PASSWORD_KEYS = ("password", "password_file", "password_env")
+
+
+class Section(BaseModel):
+    """A mapping of the file. Keys may be left out; what stands there must be right, and None never is."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+
+def optional(description: str) -> Any:
+    """A key that may be left out."""
+    return Field(default=None, description=description)
+
+
+class GlobalSection(Section):
+    """Defaults for every account."""
+
+    environment: EnvironmentChoice = optional(
+        "Name of the environment that accounts use. Default: production."
+    )
+    interval: Interval = optional(
+        "Time between two polls of an account: 1s to 30d, at least 60s towards the hosts of the "
+        "built-in environments. Default: 15m."
+    )
+    timeout: Timeout = optional(
+        "Time limit of one poll, connection to last byte: 100ms to 10m. Default: 60s."
+    )
+    stale_after: StaleAfter = optional(
+        "Age at which a balance is no longer shown. Default: 3 times the account's interval."
+    )
+    auth_attempts: Attempts = optional(
+        "Tries with a wrong credential before the account is suspended: 1 to 3. Default: 2."
+    )
+
+
+class TlsSection(Section):
+    """TLS towards the provider. File names are relative to the configuration file."""
+
+    ca_file: OptionalFileName = optional(
+        "PEM file of the certificate authorities to trust instead of the system's."
+    )
+    cert_file: OptionalFileName = optional("PEM file of a client certificate; needs key_file.")
+    key_file: OptionalFileName = optional(
+        "PEM file of the client certificate's key, without a passphrase; needs cert_file."
+    )
+    insecure_skip_verify: Flag = optional(
+        "Accept any certificate: whoever is in between can read the passwords. Default: false."
+    )
+
+
+class EnvironmentSection(Section):
+    """One place where the provider answers."""
+
+    wsdl: Wsdl = optional(
+        "Address of the WSDL; its scheme, host and port are also those of the service. "
+        "Needed unless the environment is built in."
+    )
+    allow_plaintext: Flag = optional(
+        "Allow http:// to a host that isn't this machine, or through a proxy that isn't: "
+        "passwords can be read on the way. Default: false."
+    )
+    concurrency: Concurrency = optional(
+        "Calls in flight to this environment, at most: 1 to 10000. Default: 4."
+    )
+    proxy_url: Proxy = optional("HTTP proxy to go through (http://user:password@host:port). Default: none.")
+    tls_config: TlsSection | None = optional("TLS towards this environment.")
+
+
+class ThresholdsSection(Section):
+    """Balances that alerts compare with."""
+
+    warning: Stamps = optional("Stamps left that call for a warning.")
+    critical: Stamps = optional("Stamps left that are critical; must not exceed warning.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ThresholdsSection":
+        if self.warning is not None and self.critical is not None and self.critical > self.warning:
+            raise wrong(f"critical ({self.critical}) must not exceed warning ({self.warning})")
+        return self
+
+
+class AccountSection(Section):
+    """One login at the provider."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in PASSWORD_KEYS]})
+
+    name: AccountName = Field(description="Unique name: the label `account` of the metrics.")
+    username: Username = Field(description="User of the provider's web service.")
+    password: Password = optional("Its password: exactly one of the three password keys is needed.")
+    password_file: OptionalFileName = optional(
+        "File that holds the password; one line end after it is removed, nothing else."
+    )
+    password_env: Variable = optional("Environment variable that holds the password.")
+    environment: EnvironmentChoice = optional("As in global, for this account.")
+    interval: Interval = optional("As in global, for this account.")
+    timeout: Timeout = optional("As in global, for this account.")
+    stale_after: StaleAfter = optional("As in global, for this account.")
+    auth_attempts: Attempts = optional("As in global, for this account.")
+    thresholds: ThresholdsSection | None = optional(
+        "Balances that alerts compare with; either one is fine alone."
+    )
+    labels: (
+        Annotated[
+            dict[LabelName, LabelValue],
+            Field(max_length=MOST_LABELS, json_schema_extra={"additionalProperties": False}),
+        ]
+        | None
+    ) = optional("Extra labels of cfdi_account_info, at most 32.")
+
+
+class ConfigFile(Section):
+    """Configuration of cfdi-stamps-exporter."""
+
+    global_: GlobalSection | None = Field(
+        default=None, alias="global", description="Defaults for every account."
+    )
+    environments: dict[EnvironmentName, EnvironmentSection | None] | None = optional(
+        "Where the provider answers. production and testing are built in: add others, "
+        "or override single keys."
+    )
+    accounts: list[AccountSection] | None = optional("The accounts to poll.")
+    account_files: list[FileName] | None = optional(
+        "Files with more accounts, a list in each; * ? and [] match names. Relative to this file."
+    )
+
+
+class Outline(Section):
+    """The top level alone. Each section is checked by itself, so that no error hides another section's."""
+
+    global_: Any = Field(default=None, alias="global")
+    environments: dict[EnvironmentName, Any] | None = None
+    accounts: list[Any] | None = None
+    account_files: list[FileName] | None = None
+
+
+SECTIONS: tuple[type[Section], ...] = (
+    GlobalSection,
+    TlsSection,
+    EnvironmentSection,
+    ThresholdsSection,
+    AccountSection,
+    ConfigFile,
+)
+
+
+def keys(section: type[Section]) -> tuple[str, ...]:
+    """The keys of a section as they stand in the file."""
+    return tuple(field.alias or name for name, field in section.model_fields.items())
+
+
+KNOWN_KEYS = frozenset(key for section in SECTIONS for key in keys(section))
+"""The keys of all sections: none of them can be a piece of a secret."""
+
+
+def json_schema() -> str:
+    """The JSON Schema of the configuration file, as config.schema.json holds it."""
+    schema = ConfigFile.model_json_schema()
+    title = "cfdi-stamps-exporter: configuration"
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}
+    return json.dumps(_tidy(head), indent=2, ensure_ascii=False) + "\n"
+
+
+def _tidy(schema: Any) -> Any:
+    """Leave out what pydantic says of every key and no editor needs: null as the default, made-up titles."""
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidy = {key: _tidy(value) for key, value in schema.items() if (key, value) != ("default", None)}
+    for inner in tidy.get("properties", {}).values():
+        inner.pop("title", None)
+    return tidy
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json_schema())

@@ -1,0 +1,197 @@
+"""What a single value of the configuration must be, and what of it a message may show."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from exporter.duration import PATTERN, format_duration, parse_duration
+from exporter.secret import Secret
+
+DAY = 86_400.0
+LARGEST_COUNT = 2**53
+"""Stamps: beyond it Prometheus' floats can't count."""
+OWN_LABELS = ("account", "pac_environment")
+TARGET_LABELS = ("job", "instance")
+"""Prometheus attaches these to everything that it scrapes."""
+NO_XML = "contains a character that XML can't carry"
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # PyYAML without libyaml lets them in
+_SHOWN = re.compile(r"[A-Za-z0-9+-][A-Za-z0-9._+-]{0,39}")
+"""Values that can stand in a message: others may hold more than their key's value (`5m password:hunter2`)."""
+
+
+def wrong(text: str) -> PydanticCustomError:
+    """A rule of ours that is broken; the text reaches the user as it is."""
+    return PydanticCustomError("rule", "{text}", {"text": text})
+
+
+def got(value: object) -> str:
+    """What was found, as far as it may be shown."""
+    if isinstance(value, bool):
+        return f"got {str(value).lower()}"
+    if isinstance(value, str | int | float) and _SHOWN.fullmatch(text := str(value)):
+        return f"got {text}"
+    return "got text that isn't shown" if isinstance(value, str) else f"got {kind_of(value)}"
+
+
+def kind_of(value: object) -> str:
+    """What sort of value it is, in a reader's words."""
+    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "a boolean", type(None): "nothing"}
+    return kinds.get(type(value), "a number")
+
+
+def fits_xml(text: str) -> bool:
+    """Whether a SOAP request can carry it: XML 1.0 has no way to write most control characters."""
+    return not _NOT_XML.search(text)
+
+
+# Text. --------------------------------------------------------------------------------------------------
+
+
+def as_text(value: object) -> str:
+    """Text that isn't empty; raises what `wrong` gives."""
+    if value is None or value == "":
+        raise wrong("must not be empty")
+    if isinstance(value, dict | list):
+        raise wrong(f"must be a string, not {kind_of(value)}")
+    if not isinstance(value, str):
+        raise wrong("must be a string: put it in quotes")
+    return value
+
+
+def _account_name(value: object) -> str:
+    text = as_text(value)
+    if len(text) > 200:
+        raise wrong(f"must have at most 200 characters, got {len(text)}")
+    return _one_line(text)
+
+
+def _one_line(value: object) -> str:
+    text = as_text(value)
+    if _CONTROL.search(text):
+        raise wrong("must not contain control characters")
+    return text
+
+
+def _environment_name(value: object) -> str:
+    text = as_text(value)
+    if len(text) > 64 or not text.isprintable():
+        raise wrong("the name of an environment must be printable and have at most 64 characters")
+    return text
+
+
+def _xml_text(value: object) -> str:
+    text = as_text(value)
+    if not fits_xml(text):
+        raise wrong(NO_XML)
+    return text
+
+
+def _password(value: object) -> Secret:
+    return Secret(_xml_text(value))
+
+
+def _variable(value: object) -> str:
+    text = as_text(value)
+    if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", text):  # not shown: it may be the password itself
+        raise wrong("must be the name of an environment variable (letters, digits and _)")
+    return text
+
+
+def _label_name(value: object) -> str:
+    text = as_text(value)
+    if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", text):
+        raise wrong("not a label name that Prometheus allows (letters, digits and _, no digit first)")
+    if text.startswith("__"):
+        raise wrong("label names that begin with __ are reserved by Prometheus")
+    if text in OWN_LABELS:
+        raise wrong("clashes with a label that cfdi_account_info has by itself")
+    if text in TARGET_LABELS:
+        raise wrong("clashes with a label that Prometheus attaches by itself")
+    return text
+
+
+def _label_value(value: object) -> str:
+    text = "" if value == "" else as_text(value)
+    if len(text) > 1024:
+        raise wrong(f"must have at most 1024 characters, got {len(text)}")
+    if _SURROGATE.search(text):
+        raise wrong("contains half a character (a surrogate)")
+    return text
+
+
+_STRING = {"type": "string", "minLength": 1}
+_VARIABLE = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+_LABEL_NAME = {"pattern": f"^(?!__)(?!({'|'.join(OWN_LABELS + TARGET_LABELS)})$)[a-zA-Z_][a-zA-Z0-9_]*$"}
+
+AccountName = Annotated[str, PlainValidator(_account_name), WithJsonSchema({**_STRING, "maxLength": 200})]
+EnvironmentName = Annotated[
+    str, PlainValidator(_environment_name), WithJsonSchema({**_STRING, "maxLength": 64})
+]
+EnvironmentChoice = Annotated[str | None, PlainValidator(as_text), WithJsonSchema(_STRING)]
+Username = Annotated[str, PlainValidator(_xml_text), WithJsonSchema(_STRING)]
+Password = Annotated[Secret | None, PlainValidator(_password), WithJsonSchema(_STRING)]
+FileName = Annotated[str, PlainValidator(_one_line), WithJsonSchema(_STRING)]
+OptionalFileName = Annotated[str | None, PlainValidator(_one_line), WithJsonSchema(_STRING)]
+Variable = Annotated[str | None, PlainValidator(_variable), WithJsonSchema(_VARIABLE)]
+LabelName = Annotated[str, PlainValidator(_label_name), WithJsonSchema(_LABEL_NAME)]
+LabelValue = Annotated[
+    str, PlainValidator(_label_value), WithJsonSchema({"type": "string", "maxLength": 1024})
+]
+
+
+# Numbers, durations and flags. --------------------------------------------------------------------------
+
+
+def _whole(least: int, most: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise wrong(f"must be a whole number, {got(value)}")
+        if not least <= value <= most:
+            raise wrong(f"must be from {least} to {most}, {got(value)}")
+        return value
+
+    return check
+
+
+def _range(least: int, most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})
+
+
+def _duration(least: float, most: float) -> Callable[[object], float]:
+    """Seconds of a duration within bounds, in seconds too."""
+
+    def check(value: object) -> float:
+        try:
+            seconds = parse_duration(value if isinstance(value, str) else "")
+        except ValueError:
+            raise wrong(f"must be a duration such as 30s, 5m or 1h30m, {got(value)}") from None
+        if seconds < least:
+            raise wrong(f"must be at least {format_duration(least)}, {got(value)}")
+        if seconds > most:
+            raise wrong(f"must be at most {format_duration(most)}, {got(value)}")
+        return seconds
+
+    return check
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise wrong(f"must be true or false, {got(value)}")
+    return value
+
+
+_DURATION = WithJsonSchema({"type": "string", "pattern": PATTERN})
+
+Attempts = Annotated[int | None, PlainValidator(_whole(1, 3)), _range(1, 3)]
+Concurrency = Annotated[int | None, PlainValidator(_whole(1, 10_000)), _range(1, 10_000)]
+Stamps = Annotated[int | None, PlainValidator(_whole(0, LARGEST_COUNT)), _range(0, LARGEST_COUNT)]
+Interval = Annotated[float | None, PlainValidator(_duration(1, 30 * DAY)), _DURATION]
+Timeout = Annotated[float | None, PlainValidator(_duration(0.1, 600)), _DURATION]
+StaleAfter = Annotated[float | None, PlainValidator(_duration(0.001, 365 * DAY)), _DURATION]
+Flag = Annotated[bool | None, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
