@@ -1,0 +1,84 @@
+"""What is kept about accounts: the latest figures, the counters with their baselines, the due time.
+
+The key of a record is the account at the provider (``Account.guard_key``), not the name in the
+configuration: an account that is renamed keeps its figures, and a name that is given to another account
+doesn't inherit them.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Final
+
+from exporter.policy import Figure, Rise, State
+
+_COLUMNS: Final = (
+    "key, contracted, contracted_at, used, used_at, available, available_at, consumed, consumed_baseline, "
+    "purchased, purchased_baseline, up, last_code, last_poll, last_success, next_poll, retries, slow_downs"
+)
+_SELECT: Final = f"SELECT {_COLUMNS} FROM account"  # noqa: S608 - constant text
+_PLACES: Final = ", ".join("?" * (_COLUMNS.count(",") + 1))
+_REPLACE: Final = f"REPLACE INTO account ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - constant text
+
+_Row = tuple[Any, ...]
+
+
+def save(connection: sqlite3.Connection, states: Iterable[tuple[str, State]]) -> None:
+    """Write the states of accounts by key: a counter and its baseline in the same transaction."""
+    connection.executemany(_REPLACE, (_row(key, state) for key, state in states))
+
+
+def load(connection: sqlite3.Connection, now: float) -> dict[str, State]:
+    """Return what is known of all accounts, by key.
+
+    Times that are ahead of ``now`` (Unix time) are taken for now: the clock has been set back since.
+    """
+    return {row[0]: _state(row, now) for row in connection.execute(_SELECT)}
+
+
+def _row(key: str, state: State) -> _Row:
+    figures: list[int | float | None] = []
+    for one in (state.contracted, state.used, state.available):
+        figures += [one.stamps, one.at] if one else [None, None]
+    return (
+        key,
+        *figures,
+        state.consumed.total,
+        state.consumed.baseline,
+        state.purchased.total,
+        state.purchased.baseline,
+        state.up,
+        state.last_code,
+        state.last_poll,
+        state.last_success,
+        state.next_poll,
+        state.retries,
+        state.slow_downs,
+    )
+
+
+def _state(row: _Row, now: float) -> State:
+    _, contracted, contracted_at, used, used_at, available, available_at, *rest = row
+    consumed, consumed_baseline, purchased, purchased_baseline, up, *times, retries, slow_downs = rest
+    last_code, last_poll, last_success, next_poll = times
+    return State(
+        contracted=_figure(contracted, contracted_at, now),
+        used=_figure(used, used_at, now),
+        available=_figure(available, available_at, now),
+        consumed=Rise(consumed, consumed_baseline),
+        purchased=Rise(purchased, purchased_baseline),
+        up=None if up is None else bool(up),
+        last_code=last_code,
+        last_poll=_past(last_poll, now),
+        last_success=_past(last_success, now),
+        next_poll=next_poll,
+        retries=retries,
+        slow_downs=slow_downs,
+    )
+
+
+def _figure(stamps: int | None, at: float | None, now: float) -> Figure | None:
+    return None if stamps is None or at is None else Figure(stamps, min(at, now))
+
+
+def _past(at: float | None, now: float) -> float | None:
+    return None if at is None else min(at, now)
