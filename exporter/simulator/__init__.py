@@ -1,0 +1,9 @@
+"""The provider, simulated: a real SOAP service over HTTP, for the demo, for tests and for trying alert rules.
+
+It shares nothing with the exporter's own reading of the provider, so that each can prove the other wrong.
+"""
+
+from exporter.simulator.accounts import FAILURES_ALLOWED, PASSWORD, Account, Balance, Life, Refill
+from exporter.simulator.service import Simulator
+
+__all__ = ["FAILURES_ALLOWED", "PASSWORD", "Account", "Balance", "Life", "Refill", "Simulator"]
