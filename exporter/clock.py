@@ -1,0 +1,15 @@
+"""The two clocks, as the module ``time`` has them; tests inject their own."""
+
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Times in seconds."""
+
+    def time(self) -> float:
+        """Return Unix time: for what people and Prometheus see. It can jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return a time that only goes forward: for delays."""
+        ...

@@ -1,0 +1,217 @@
+"""One poll of one account, start to end: have it charged, ask, judge, keep, tell."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter.accounts import Accounts, Monitored
+from exporter.clock import Clock
+from exporter.codes import CODES, advice, meaning
+from exporter.config import Account
+from exporter.guard import Credential, Guard
+from exporter.ledger import Charge, Held
+from exporter.metrics import ExporterMetrics
+from exporter.outcome import Failure, Outcome, Reading, Reason
+from exporter.policy import State, postponed, step, suspended
+from exporter.provider import Provider
+from exporter.storage import StorageError
+
+NOTICEABLE: Final = 1.0
+"""Seconds. Clocks that differ by less make the guard hold back a poll for a moment."""
+
+UNDOCUMENTED_LOGGED: Final = 100
+"""Undocumented codes that are logged, each once: the provider chooses the numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """What one poll came to, and the Unix time at which it was sent."""
+
+    outcome: Outcome
+    charge: Charge | None
+    started: float
+
+
+class Poller:
+    """Polls accounts by name.
+
+    ``providers`` are by the name of the environment; ``storage_failed`` is told of each error of the storage.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        providers: Mapping[str, Provider],
+        guard: Guard,
+        *,
+        clock: Clock,
+        metrics: ExporterMetrics,
+        log: FilteringBoundLogger,
+        storage_failed: Callable[[StorageError], object],
+    ) -> None:
+        self._accounts = accounts
+        self._providers = providers
+        self._guard = guard
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._storage_failed = storage_failed
+        self._undocumented: set[int] = set()
+        self._under_way: set[Credential] = set()
+
+    async def poll(self, name: str) -> float | None:
+        """Poll an account; return when the next poll is due on the monotonic clock, ``None`` for never."""
+        monitored = self._accounts.get(name)
+        if monitored is None or monitored.state.suspension:
+            return None
+        if monitored.credential in self._under_way:
+            # A reload has renamed the account meanwhile: two refusals at once may be one too many.
+            return self._clock.monotonic() + monitored.account.interval
+        self._under_way.add(monitored.credential)
+        try:
+            return await self._poll(monitored)
+        finally:
+            self._under_way.remove(monitored.credential)
+
+    async def _poll(self, monitored: Monitored) -> float | None:
+        polled = await self._ask(monitored)
+        if isinstance(polled, Held):
+            return self._keep_held(monitored, polled)
+        refusals = await self._settle(monitored, polled)
+        present = self._present(monitored)
+        if present is None:
+            return None
+        now = self._clock.time()
+        after = step(
+            present.state,
+            polled.outcome,
+            present.account,
+            refusals=refusals,
+            started=min(polled.started, now),  # the clock may have been set back meanwhile
+            now=now,
+            jitter=random.random(),  # noqa: S311 - it spreads load, nothing is guarded by it
+        )
+        if present.state.suspension:
+            # `check` has suspended it meanwhile; that this answer is another one doesn't lift it.
+            after = suspended(after, present.state.suspension)
+        # Kept before it is told: telling fails where nobody reads the log any more or its disk is full.
+        due = self._keep(present, after)
+        self._tell(present.account, present.state, after, polled.outcome)
+        return due
+
+    async def _ask(self, monitored: Monitored) -> _Poll | Held:
+        """Ask for the balance, with what the guard wants done before."""
+        account = monitored.account
+        provider = self._providers[account.environment.name]
+        operation = await provider.operation(account.timeout)
+        if isinstance(operation, Failure):
+            return _Poll(operation, None, self._clock.time())
+        present = self._present(monitored)
+        if present and present.state.suspension:
+            # `check` did that while the WSDL was loaded; a proven credential has no charge to stop it.
+            return Held(self._clock.time(), present.state.suspension)
+        charge = None if monitored.state.proven else await self._charge(monitored)
+        if isinstance(charge, Held):
+            return charge
+        if self._present(monitored) is None or self._providers.get(account.environment.name) is not provider:
+            # The credential or the connections are of no use any more: what was charged is given back.
+            reloaded = Failure(Reason.CONNECTION, "the configuration was reloaded meanwhile", sent=False)
+            return _Poll(reloaded, charge, self._clock.time())
+        started, start = self._clock.time(), self._clock.monotonic()
+        outcome = await provider.ask(operation, account, monitored.credential.password)
+        duration = self._clock.monotonic() - start
+        self._metrics.poll_duration.labels(account.environment.name).observe(duration)
+        return _Poll(outcome, charge, started)
+
+    async def _charge(self, monitored: Monitored) -> Charge | Held:
+        """Have a try with a credential charged that isn't proven; what can't be charged isn't sent."""
+        try:
+            return await self._guard.charge(monitored.credential, monitored.account, self._clock.time())
+        except StorageError as error:
+            self._storage_failed(error)
+            return Held(self._clock.time() + monitored.account.interval)
+
+    async def _settle(self, monitored: Monitored, polled: _Poll) -> int:
+        """Have the outcome kept; return how often the credential was refused."""
+        account = monitored.account
+        try:
+            return await self._guard.settle(
+                monitored.credential, polled.charge, polled.outcome, account, polled.started
+            )
+        except StorageError as error:
+            # What can't be kept is taken for the worst: a refusal suspends at once, in memory.
+            self._storage_failed(error)
+            return account.auth_attempts
+
+    def _present(self, monitored: Monitored) -> Monitored | None:
+        """Return the account as it is now; ``None`` where a reload removed it or changed its credential."""
+        credential = monitored.credential
+        present = self._accounts.get(monitored.account.name)
+        if present and present.credential is credential:
+            return present
+        return next((renamed for renamed in self._accounts if renamed.credential is credential), None)
+
+    def _keep_held(self, monitored: Monitored, held: Held) -> float | None:
+        present = self._present(monitored)
+        if present is None:
+            return None
+        if held.suspension:
+            self._keep(present, suspended(present.state, held.suspension))
+            if not present.state.suspension:
+                tell_suspended(self._log, present.account, held.suspension.code)
+            return None
+        if held.until - self._clock.time() > NOTICEABLE:
+            self._log.info(
+                "poll held back by the guard", account=present.account.name, until=round(held.until)
+            )
+        return self._keep(present, postponed(present.state, held.until, blocked=held.blocked))
+
+    def _keep(self, present: Monitored, after: State) -> float | None:
+        self._accounts.put(replace(present, state=after))
+        if after.next_poll is None:
+            return None
+        return self._clock.monotonic() + max(0.0, after.next_poll - self._clock.time())
+
+    def _tell(self, account: Account, before: State, after: State, outcome: Outcome) -> None:
+        """Log what is new: quiet while an account goes on as it did."""
+        if isinstance(outcome, Reading) and outcome.status not in CODES:
+            self._tell_undocumented(account, outcome.status)
+        if after.suspension:
+            if not before.suspension:
+                tell_suspended(self._log, account, after.suspension.code)
+        elif after.up and before.up is False:
+            self._log.info("account recovered", account=account.name)
+        elif not after.up and _kind(outcome) != _kind(before.last_outcome):
+            self._log.warning("poll failed", account=account.name, **_kind(outcome))
+        else:
+            self._log.debug("polled", account=account.name, **_kind(outcome))
+
+    def _tell_undocumented(self, account: Account, code: int) -> None:
+        if code not in self._undocumented and len(self._undocumented) < UNDOCUMENTED_LOGGED:
+            self._undocumented.add(code)
+            self._log.warning("undocumented status code", account=account.name, code=code)
+
+
+def tell_suspended(log: FilteringBoundLogger, account: Account, code: int) -> None:
+    """Log a suspension: what happened, what it means and how to lift it."""
+    log.error(
+        "account suspended",
+        account=account.name,
+        code=code,
+        meaning=meaning(code),
+        effect="no login is tried any more, so that the provider doesn't lock the account",
+        advice=advice(code),
+        resume=f"after that: a reload with another credential, or check --resume {account.name}",
+    )
+
+
+def _kind(outcome: Outcome | None) -> dict[str, str | int]:
+    match outcome:
+        case Failure(reason=reason, detail=detail):
+            return {"reason": reason.value, "detail": detail}
+        case Reading(status=status):
+            return {"code": status, "meaning": meaning(status)}
+    return {}

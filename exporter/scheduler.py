@@ -1,0 +1,156 @@
+"""When which account is polled: due times, and a limit of polls under way for each group.
+
+It knows nothing of SOAP or accounts: it runs one coroutine for a key when the key is due, never twice at once
+for the same key, and takes from it when the key is due next.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+CRASH_DELAY: Final = 60.0
+"""Seconds until a key whose poll raised (a bug) is due again."""
+
+
+class _Entry:
+    """A key's place in the schedule; one that was removed may still be in the heap or under way."""
+
+    __slots__ = ("due", "group", "key", "removed")
+
+    def __init__(self, key: str, group: "_Group") -> None:
+        self.key = key
+        self.group = group
+        self.due = 0.0
+        self.removed = False
+
+
+class _Group:
+    """Keys that share a limit: those that are due wait in the order in which they became so."""
+
+    __slots__ = ("limit", "under_way", "waiting")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.under_way = 0
+        self.waiting: deque[_Entry] = deque()
+
+
+class Scheduler:
+    """Runs ``poll(key)`` for each key when it is due.
+
+    ``poll`` returns the time of the next poll, on the event loop's clock, or ``None`` where there is to be
+    none. ``late`` is told how many seconds after its due time each poll starts; ``crashed`` is told the key
+    and the exception of a poll that raised. To be used in the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        poll: Callable[[str], Awaitable[float | None]],
+        *,
+        late: Callable[[float], object],
+        crashed: Callable[[str, Exception], object],
+    ) -> None:
+        self._poll = poll
+        self._late = late
+        self._crashed = crashed
+        self._loop = asyncio.get_running_loop()
+        self._entries: dict[str, _Entry] = {}
+        self._groups: dict[str, _Group] = {}
+        self._heap: list[tuple[float, int, _Entry]] = []
+        self._order = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._under_way: set[str] = set()
+        self._held: dict[str, _Entry] = {}  # those added anew and due while their key's last poll goes on
+        self._stopping = False
+
+    def limit(self, group: str, polls: int) -> None:
+        """Set how many polls of a group may be under way at once."""
+        self._groups.setdefault(group, _Group(polls)).limit = polls
+        self._fill(self._groups[group])
+
+    def add(self, key: str, group: str, due: float) -> None:
+        """Schedule a key, instead of where it was before, in a group whose limit is set."""
+        self.remove(key)
+        entry = self._entries[key] = _Entry(key, self._groups[group])
+        self._push(entry, due)
+
+    def remove(self, key: str) -> None:
+        """Forget a key. A poll of it that is under way goes on, but has no next one."""
+        entry = self._entries.pop(key, None)
+        if entry:
+            entry.removed = True
+
+    async def stop(self, grace: float) -> None:
+        """Start no more polls, wait at most ``grace`` seconds for those under way, then cancel them."""
+        self._stopping = True
+        if self._timer:
+            self._timer.cancel()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _push(self, entry: _Entry, due: float) -> None:
+        entry.due = due
+        heapq.heappush(self._heap, (due, next(self._order), entry))
+        if self._heap[0][2] is entry:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Set the timer for the earliest due time."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._heap and not self._stopping:
+            self._timer = self._loop.call_at(self._heap[0][0], self._wake)
+
+    def _wake(self) -> None:
+        now = self._loop.time()
+        groups = set()
+        while self._heap and self._heap[0][0] <= now:
+            entry = heapq.heappop(self._heap)[2]
+            if not entry.removed:
+                entry.group.waiting.append(entry)
+                groups.add(entry.group)
+        for group in groups:
+            self._fill(group)
+        self._arm()
+
+    def _fill(self, group: _Group) -> None:
+        """Start polls of a group that wait, up to its limit."""
+        while group.waiting and group.under_way < group.limit and not self._stopping:
+            entry = group.waiting.popleft()
+            if entry.key in self._under_way:
+                self._held[entry.key] = entry
+            elif not entry.removed:
+                self._under_way.add(entry.key)
+                group.under_way += 1
+                task = self._loop.create_task(self._run(entry))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, entry: _Entry) -> None:
+        self._late(max(0.0, self._loop.time() - entry.due))
+        due: float | None = None
+        ended = False
+        try:
+            due = await self._poll(entry.key)
+            ended = True
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other keys must be polled on
+            self._crashed(entry.key, error)
+        finally:
+            if not ended:
+                due = self._loop.time() + CRASH_DELAY
+            entry.group.under_way -= 1
+            self._under_way.discard(entry.key)
+            held = self._held.pop(entry.key, None)
+            if held:
+                self._push(held, held.due)
+            if due is not None and not entry.removed and not self._stopping:
+                self._push(entry, due)
+            self._fill(entry.group)
