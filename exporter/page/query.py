@@ -1,0 +1,76 @@
+"""PURE: what the address of the page asks for, and addresses that ask for something else."""
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from exporter.page.standing import Condition
+
+LANGUAGES: Final = ("en", "es")
+"""The languages of the page, the first for those who ask for neither."""
+
+LONGEST_SEARCH: Final = 200
+"""Characters of a search that count: as long as the longest name of an account."""
+
+_CONDITIONS: Final = {condition.name.lower(): condition for condition in Condition}
+_UNRESERVED: Final = frozenset((string.ascii_letters + string.digits + "-._~").encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is to be shown. ``language`` is ``None`` where the browser's counts."""
+
+    search: str = ""
+    condition: Condition | None = None
+    page: int = 1
+    language: str | None = None
+    refresh: bool = True
+
+    @classmethod
+    def read(cls, parameters: Mapping[str, str]) -> Self:
+        """Return what the parameters of an address ask for; what makes no sense doesn't count."""
+        page, language = parameters.get("page", ""), parameters.get("lang")
+        return cls(
+            search=" ".join(parameters.get("q", "")[:LONGEST_SEARCH].split()),
+            condition=_CONDITIONS.get(parameters.get("state", "")),
+            page=int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 1,
+            language=language if language in LANGUAGES else None,
+            refresh=parameters.get("refresh") != "off",
+        )
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of this query; those that ask for nothing special aren't there."""
+        given = {
+            "q": self.search,
+            "state": "" if self.condition is None else self.condition.name.lower(),
+            "page": str(self.page) if self.page > 1 else "",
+            "lang": self.language or "",
+            "refresh": "" if self.refresh else "off",
+        }
+        return {name: value for name, value in given.items() if value}
+
+    @property
+    def href(self) -> str:
+        """The address of what this asks for, relative to the page's."""
+        return "?" + "&".join(f"{name}={_encoded(value)}" for name, value in self.parameters().items())
+
+
+def preferred(languages: Sequence[tuple[str, float]]) -> str:
+    """Return the language of the page for a browser's preferences, with their qualities.
+
+    Of equal ones the first counts.
+    """
+    best, quality = LANGUAGES[0], 0.0
+    for tag, q in languages:
+        language = LANGUAGES[0] if tag == "*" else tag.partition("-")[0]
+        if language in LANGUAGES and q > quality:
+            best, quality = language, q
+    return best
+
+
+def _encoded(text: str) -> str:
+    """Return text as it stands in an address; a lone surrogate, which has no UTF-8, becomes "?"."""
+    return "".join(
+        chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode("utf-8", "replace")
+    )

@@ -1,0 +1,97 @@
+"""PURE: what the page says, whatever the language. The words are in `english` and `spanish`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from exporter.outcome import Reason
+from exporter.page.standing import Condition
+
+Counted = tuple[str, str]
+"""A text for one and a text for any other number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """All words of the page in one language. Names in braces are filled in."""
+
+    language: str
+    """The tag of the language, for screen readers and hyphenation."""
+
+    # The whole page.
+    title: str
+    headline_well: str
+    headline_attention: Counted
+    headline_none: str
+    attention: Counted  # in the window's title
+    as_of: str
+    refreshes: str
+    refresh_stop: str
+    refresh_stopped: str
+    refresh_start: str
+    other_language: str  # in that language
+    footer: str
+    links: str
+    metrics: str
+    configuration: str
+    health: str
+    readiness: str
+
+    # Totals, search and paging.
+    summary: str
+    stamps_in_all: str
+    accounts_known: str
+    all_accounts: str
+    search: str
+    search_hint: str
+    search_clear: str
+    accounts: str
+    found: Counted
+    found_for: str
+    nothing_found: str
+    pages: str
+    page_of: str
+    previous: str
+    next: str
+
+    # One account.
+    conditions: Mapping[Condition, str]
+    since: str
+    below_warning: str
+    below_critical: str
+    no_balance_since: str
+    no_balance_yet: str
+    older_than: str
+    stamps: str
+    of_contracted: str
+    unknown: str
+    last_known: str
+    threshold_warning: str
+    threshold_critical: str
+    bar: str
+    bar_unknown: str
+    answer: str
+    no_answer: str
+    no_answer_before_restart: str
+    no_answer_yet: str
+    without_balance: str
+    to_lift: str
+    one_try: str
+    last_poll: str
+    never: str
+    next_poll: str
+    no_poll: str
+
+    # Times and answers.
+    ago: str
+    ahead: str
+    now: str
+    overdue: str
+    reasons: Mapping[Reason, str]
+    meaning: Callable[[int], str]
+    advice: Callable[[int], str]
+
+
+def counted(text: Counted, number: int) -> str:
+    """Return the text for a number of things."""
+    one, other = text
+    return one if number == 1 else other
