@@ -1,0 +1,5 @@
+"""``python -m exporter`` is the command ``cfdi-stamps-exporter``."""
+
+from exporter.cli import run
+
+run()

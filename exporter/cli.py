@@ -1,0 +1,152 @@
+"""The command line: what its commands do. ``main`` returns the exit code."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter import log
+from exporter.config import ConfigError, load
+from exporter.flags import Command, parser
+from exporter.storage import StorageError
+
+if TYPE_CHECKING:
+    from exporter.daemon import Options
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+
+
+def run() -> NoReturn:
+    """Run the command line of this process."""
+    # Until the event loop takes over, SIGTERM ends it as an interrupt does: in good order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(EXIT_OK)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code: 0, 1 for what can't be had, 2 for what is wrong in it."""
+    options = parser(_daemon, _check, _demo, _simulator).parse_args(arguments)
+    command: Command = options.command
+    logger = log.logger(options.log_level, options.log_format)
+    log.silence_libraries(logger)
+    try:
+        return command(options, logger)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for a person at the terminal
+        return EXIT_USAGE
+    except StorageError as error:
+        logger.error("can't start", error=str(error))  # noqa: TRY400 - no traceback
+        return EXIT_FAILED
+    except OSError as error:
+        logger.error("can't start", error=error.strerror or str(error))  # noqa: TRY400
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - a bug; its text and traceback can hold a secret
+        logger.error("internal error", **log.origin(error))  # noqa: TRY400 - no traceback
+        return EXIT_FAILED
+
+
+def _daemon(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    if options.config_check:
+        return _check_config(options.config_file, options.web_config_file)
+    asyncio.run(_serve(options, logger))
+    return EXIT_OK
+
+
+def _check_config(path: Path, web_config: Path | None) -> int:
+    errors: list[str] = []
+    try:
+        config = load(path, os.environ)
+    except ConfigError as error:
+        errors += error.errors
+    if web_config:
+        from exporter.webconfig import load_web_config
+
+        try:
+            load_web_config(web_config)
+        except ConfigError as error:
+            errors += error.errors
+    if errors:
+        raise ConfigError(tuple(errors))
+    for remark in config.warnings:
+        print(f"warning: {remark}", file=sys.stderr)  # noqa: T201
+    print(f"{config.path}: {len(config.accounts)} accounts, no errors")  # noqa: T201
+    return EXIT_OK
+
+
+async def _serve(options: argparse.Namespace, logger: FilteringBoundLogger) -> None:
+    from exporter import daemon
+
+    path = options.config_file
+    await daemon.run(lambda: load(path, os.environ), _daemon_options(options, _storage_path(options)), logger)
+
+
+def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    from exporter import check
+
+    config = load(options.config_file, os.environ)
+    account = check.find(config, options.account)
+    if account is None:
+        print(check.unknown(config, options.account), file=sys.stderr)  # noqa: T201
+        return EXIT_USAGE
+    checking = check.run(account, _storage_path(options), resume=options.resume, log=logger)
+    try:
+        report = asyncio.run(checking)
+    except KeyboardInterrupt:
+        return EXIT_FAILED  # a script must not take it for an answer
+    print(report.coloured() if _in_colour() else report.text)  # noqa: T201
+    return EXIT_OK if report.ok else EXIT_FAILED
+
+
+def _in_colour() -> bool:
+    """Tell whether colours are wanted: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _demo(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    from exporter import demo
+
+    asyncio.run(demo.run(_daemon_options(options, None), logger))
+    return EXIT_OK
+
+
+def _simulator(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    from exporter import demo
+    from exporter.listening import split_address
+
+    host, port = split_address(options.simulator_listen_address)
+    running = demo.run_simulator(
+        host, port, speed=options.simulator_speed, extra_accounts=options.simulator_accounts, log=logger
+    )
+    asyncio.run(running)
+    return EXIT_OK
+
+
+def _storage_path(options: argparse.Namespace) -> Path | None:
+    """Return where the state is kept, by default beside the configuration; ``None`` for in memory."""
+    if options.storage_path is None:
+        return Path(options.config_file).with_name("state.db")
+    return None if options.storage_path == ":memory:" else Path(options.storage_path)
+
+
+def _daemon_options(options: argparse.Namespace, storage_path: Path | None) -> "Options":
+    from exporter.daemon import Options
+
+    return Options(
+        listen_addresses=tuple(options.web_listen_address or (":10520",)),
+        telemetry_path=options.web_telemetry_path,
+        storage_path=storage_path,
+        lifecycle=options.web_enable_lifecycle,
+        auto_reload=options.config_auto_reload,
+        web_config=options.web_config_file,
+    )

@@ -1,0 +1,329 @@
+"""The composition root: builds the parts, starts them, stops them in reverse."""
+
+import asyncio
+import os
+import resource
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter import __version__
+from exporter.accounts import Accounts
+from exporter.config import Config, ConfigError, redacted
+from exporter.exposition import Exposition
+from exporter.guard import Guard
+from exporter.ledger import held
+from exporter.log import origin
+from exporter.metrics import ExporterMetrics
+from exporter.monitoring import Monitoring
+from exporter.page import Overview, Site
+from exporter.poller import Poller
+from exporter.publisher import Publisher
+from exporter.records import load
+from exporter.scheduler import Scheduler
+from exporter.server import Server
+from exporter.storage import Storage, StorageError
+from exporter.watch import Watch, signature
+from exporter.web import Pages
+
+STOP_GRACE: Final = 4.0
+"""Seconds that polls under way have to end when the daemon stops; supervisors kill after ten or more."""
+
+
+if TYPE_CHECKING:
+    from exporter.provider import Provider
+
+PUBLISH_EVERY: Final = 0.5
+"""Seconds between two batches of changed states that are stored and shown."""
+
+WATCH_EVERY: Final = 1.0
+"""Seconds between two looks at files that may have changed."""
+
+SETTLE: Final = 5.0
+"""Seconds that a change of the configuration or a password file must have stood still before a reload."""
+
+SUMMARY_EVERY: Final = 3600.0
+"""Seconds between two lines in the log about accounts that go on failing: each told of it once."""
+
+LOOK_AROUND_EVERY: Final = 30.0
+"""Seconds between two looks at what ``check`` has suspended or resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the configuration."""
+
+    listen_addresses: tuple[str, ...]
+    telemetry_path: str
+    storage_path: Path | None  # None for one in memory, which keeps nothing
+    lifecycle: bool
+    auto_reload: bool = False
+    web_config: Path | None = None
+
+
+class Daemon:
+    """The running exporter. To be made in a running event loop."""
+
+    def __init__(
+        self, load_config: Callable[[], Config], config: Config, options: Options, log: FilteringBoundLogger
+    ) -> None:
+        self._load_config = load_config
+        self._config = config
+        self._watch = Watch(SETTLE, config.watched()) if options.auto_reload else None
+        self._reloading = asyncio.Lock()
+        self._options = options
+        self._log = log
+        self._clock = time
+        self._metrics = ExporterMetrics(os.environ.get("CFDI_EXPORTER_REVISION", "unknown"))
+        self._exposition = Exposition(self._metrics.registry, self._clock.time)
+        self._accounts = Accounts()
+        self._monitoring: Monitoring | None = None
+        self._signalled: set[asyncio.Task[None]] = set()
+        self._storage_fails = False
+        self._ready = False
+        self._stop = asyncio.Event()
+        self._broken: BaseException | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve and poll until ``stop`` is set.
+
+        Raises OSError where an address and StorageError where the storage can't be had.
+        """
+        async with AsyncExitStack() as running:
+            self._stop = stop
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+            self._log.info("starting", version=__version__, config=str(self._config.path))
+            storage = await running.enter_async_context(self._storing())
+            await running.enter_async_context(self._serving())
+            await running.enter_async_context(self._polling(storage))
+            self._ready = True
+            await stop.wait()
+            self._ready = False
+            self._log.info("stopping")
+        if self._broken:
+            raise self._broken
+        self._log.info("stopped")
+
+    @asynccontextmanager
+    async def _storing(self) -> AsyncIterator[Storage]:
+        path = self._options.storage_path
+        if path is None:
+            self._log.warning(
+                "nothing is kept over a restart, the guard's memory included", storage=":memory:"
+            )
+        storage = Storage(path, exclusive=True, now=self._clock.time())
+        try:
+            yield storage
+        finally:
+            await storage.close()
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        pages = Pages(
+            exposition=self._exposition,
+            ready=lambda: self._ready,
+            config=lambda: redacted(self._config),
+            overview=Overview(self._accounts, self._clock, Site(__version__, self._options.telemetry_path)),
+            telemetry_path=self._options.telemetry_path,
+            reload=self._reload if self._options.lifecycle else None,
+            resume=self._resume if self._options.lifecycle else None,
+        )
+        options = self._options
+        server = Server(pages, options.listen_addresses, options.web_config, self._log)
+        try:
+            await server.start()
+            watching = self._in_background(self._regularly(WATCH_EVERY, server.refresh))
+            yield
+            watching.cancel()
+        finally:
+            await server.stop()
+
+    @asynccontextmanager
+    async def _polling(self, storage: Storage) -> AsyncIterator[None]:
+        guard = Guard(storage)
+        providers: dict[str, Provider] = {}
+        poller = Poller(
+            self._accounts,
+            providers,
+            guard,
+            clock=self._clock,
+            metrics=self._metrics,
+            log=self._log,
+            storage_failed=self._storage_failed,
+        )
+        scheduler = Scheduler(poller.poll, late=self._metrics.poll_lag.observe, crashed=self._tell_crash)
+        monitoring = Monitoring(
+            self._accounts,
+            providers,
+            scheduler,
+            guard,
+            self._exposition,
+            clock=self._clock,
+            log=self._log,
+            states=storage.read(lambda db: load(db, self._clock.time())),
+            held=storage.read(held),
+        )
+        self._monitoring = monitoring
+        publisher = Publisher(self._accounts, storage, self._exposition)
+        tasks = [
+            self._in_background(self._start(monitoring)),
+            self._in_background(self._regularly(PUBLISH_EVERY, publisher.publish)),
+            self._in_background(self._regularly(LOOK_AROUND_EVERY, monitoring.look_around)),
+            self._in_background(self._regularly(SUMMARY_EVERY, self._tell_failing)),
+        ]
+        if self._options.auto_reload:
+            tasks.append(self._in_background(self._regularly(WATCH_EVERY, self._reload_if_changed)))
+        try:
+            yield
+        finally:
+            await scheduler.stop(STOP_GRACE)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await monitoring.close()
+            await self._guarded(publisher.publish)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run work beside the rest; where it raises the daemon ends: it must not serve what stands still."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()):
+                self._broken = self._broken or error
+                self._stop.set()
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(ended)
+        return task
+
+    async def _start(self, monitoring: Monitoring) -> None:
+        async with self._reloading:
+            await self._use(monitoring, self._config)
+        self._log.info("polling", accounts=len(self._accounts))
+
+    async def _use(self, monitoring: Monitoring, config: Config) -> None:
+        for remark in config.warnings:
+            self._log.warning("configuration", remark=remark)
+        await monitoring.apply(config)
+        self._config = config
+        self._metrics.reload_successful.set(1)
+        self._metrics.reload_success_time.set(self._clock.time())
+
+    async def _reload(self) -> tuple[str, ...]:
+        """Take up the configuration anew, all of it or nothing; return what is wrong with it."""
+        async with self._reloading:
+            try:
+                config, watch = await asyncio.to_thread(self._load)
+                if self._monitoring:
+                    await self._use(self._monitoring, config)
+                self._config, self._watch = config, watch
+            except ConfigError as error:
+                self._metrics.reload_successful.set(0)
+                for line in error.errors:
+                    self._log.error("configuration not reloaded", error=line)
+                return error.errors
+        self._log.info("configuration reloaded", accounts=len(config.accounts))
+        return ()
+
+    def _load(self) -> tuple[Config, Watch | None]:
+        """Load the configuration anew, with a watch that misses no change from then on."""
+        if not self._options.auto_reload:
+            return self._load_config(), None
+        before = signature(self._config.watched())
+        config = self._load_config()
+        return config, Watch(SETTLE, config.watched(), before)
+
+    async def _reload_if_changed(self) -> None:
+        watch, config, now = self._watch, self._config, self._clock.monotonic()
+        if watch is None:
+            return
+        paths = await asyncio.to_thread(config.watched)
+        if await asyncio.to_thread(watch.look, paths, now):
+            await self._reload()
+
+    def _reload_by_signal(self) -> None:
+        async def reload() -> None:
+            await self._reload()
+
+        task = self._in_background(reload())
+        self._signalled.add(task)
+        task.add_done_callback(self._signalled.discard)
+
+    async def _resume(self, name: str) -> bool:
+        return self._monitoring is not None and await self._monitoring.resume(name)
+
+    async def _regularly(self, every: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(every)
+            await self._guarded(work)
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do work on the storage; it goes on without where that fails, and says so once."""
+        try:
+            await work()
+        except StorageError as error:
+            self._storage_failed(error)
+        else:
+            if self._storage_fails:
+                self._storage_fails = False
+                self._log.info("storage recovered")
+
+    def _storage_failed(self, error: StorageError) -> None:
+        self._metrics.storage_errors.inc()
+        if not self._storage_fails:
+            self._storage_fails = True
+            self._log.error(
+                "storage fails",
+                error=str(error),
+                effect="credentials that the provider has not accepted since the start are not tried",
+            )
+
+    async def _tell_failing(self) -> None:
+        suspended = sum(1 for one in self._accounts if one.state.suspension)
+        failing = sum(1 for one in self._accounts if one.state.up is False and not one.state.suspension)
+        if failing or suspended:
+            self._log.warning(
+                "accounts still fail", failing=failing, suspended=suspended, accounts=len(self._accounts)
+            )
+
+    def _tell_crash(self, name: str, error: Exception) -> None:
+        self._log.error("poll crashed", account=name, **origin(error))
+
+
+@asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """Give an event that SIGTERM or SIGINT sets. SIGHUP does nothing yet, above all not its default."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+async def run(load_config: Callable[[], Config], options: Options, log: FilteringBoundLogger) -> None:
+    """Run the daemon until SIGTERM or SIGINT; a reload loads the configuration anew.
+
+    Raises ConfigError where that is wrong, OSError or StorageError where an address or the storage can't be
+    had.
+    """
+    _raise_file_limit()
+    async with stop_signals() as stop:
+        config = load_config()
+        await Daemon(load_config, config, options, log).run(stop)
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us, as Go programs do: a connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS takes less than it names
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,45 @@
+"""Whether files have changed, and then stood still: nothing is taken up while it is being written."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+Signature = Mapping[Path, tuple[int, int, int]]
+"""Of each file what changes when it does, whether it is written or replaced."""
+
+
+class Watch:
+    """Looks at files again and again. ``settle`` is how many seconds a change must have stood still.
+
+    ``before`` is what was known of them before they were read: a change while they were isn't missed.
+    """
+
+    def __init__(self, settle: float, paths: Iterable[Path], before: Signature | None = None) -> None:
+        self._settle = settle
+        present, before = signature(paths), before or {}
+        self._taken_up: Signature = {path: before.get(path, found) for path, found in present.items()}
+        self._seen: Signature = self._taken_up
+        self._since = 0.0
+
+    def look(self, paths: Iterable[Path], now: float) -> bool:
+        """Tell, once, that a change since the last time has stood still; ``now`` is a monotonic time."""
+        present = signature(paths)
+        if present != self._seen:
+            self._seen, self._since = present, now
+        if present == self._taken_up or now - self._since < self._settle:
+            return False
+        self._taken_up = present
+        return True
+
+
+def signature(paths: Iterable[Path]) -> Signature:
+    """Return the signature of these files as they are now; one that is missing has one too."""
+    return {path: _of(path) for path in paths}
+
+
+def _of(path: Path) -> tuple[int, int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_mtime_ns, found.st_size

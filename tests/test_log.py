@@ -1,0 +1,191 @@
+"""The log's lines, exactly; and that libraries add none."""
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.log import Format, Level, logger, silence_libraries
+from tests.peers.logfmt import fields
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+LIBRARIES = ["zeep", "aiohttp", "asyncio", "urllib3", "requests"]
+# What zeep logs the envelope with, and those of aiohttp's loggers that say something of a request.
+NOISY = [
+    *LIBRARIES,
+    "zeep.transports",
+    "zeep.wsdl.bindings.soap",
+    "aiohttp.client",
+    "aiohttp.server",
+    "aiohttp.access",
+]
+
+
+def lines(level: Level, form: Format, *events: tuple[str, str, dict[str, object]]) -> list[str]:
+    """What is logged of some events (method, text, fields), with the time taken out."""
+    stream = io.StringIO()
+    log = logger(level, form, stream)
+    for method, event, values in events:
+        getattr(log, method)(event, **values)
+    text = stream.getvalue()
+    assert not text or text.endswith("\n")
+    return [re.sub(TIME, "TIME", line) for line in text.split("\n")[:-1]]
+
+
+LOGFMT: list[tuple[str, dict[str, object], str]] = [
+    ("ready", {}, "msg=ready"),
+    (
+        "poll failed",
+        {"account": "acme", "reason": "timeout"},
+        'msg="poll failed" account=acme reason=timeout',
+    ),
+    ("order is kept", {"z": 1, "a": 2}, 'msg="order is kept" z=1 a=2'),
+    ("numbers", {"code": 601, "seconds": 0.5}, "msg=numbers code=601 seconds=0.5"),
+    ("nothing", {"account": None}, "msg=nothing account="),
+    ("spaces", {"detail": "no connection: a b"}, 'msg=spaces detail="no connection: a b"'),
+    ("equals", {"detail": "a=b"}, 'msg=equals detail="a=b"'),
+    ("quotes", {"detail": 'say "a"'}, r'msg=quotes detail="say \"a\""'),
+    ("quote alone", {"detail": '"'}, r'msg="quote alone" detail="\""'),
+    ("backslash", {"detail": "a\\b c"}, r'msg=backslash detail="a\\b c"'),
+    (
+        "line end",
+        {"detail": "a\nlevel=error msg=forged"},
+        r'msg="line end" detail="a\nlevel=error msg=forged"',
+    ),
+    ("unicode", {"account": "ñandú"}, "msg=unicode account=ñandú"),
+    ("false", {"done": False}, "msg=false done=false"),
+]
+
+
+@pytest.mark.parametrize(("event", "values", "expected"), LOGFMT, ids=[case[0] for case in LOGFMT])
+def test_a_line_in_logfmt(event: str, values: dict[str, object], expected: str) -> None:
+    assert lines("info", "logfmt", ("info", event, values)) == [f"time=TIME level=info {expected}"]
+
+
+def test_a_true_value_is_a_field_with_a_value() -> None:
+    """Readers of logfmt, and people who search for ``key=``, look for one."""
+    assert lines("info", "logfmt", ("info", "saved", {"done": True})) == [
+        "time=TIME level=info msg=saved done=true"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["\r", "a\rb", "a\x1b[31mb", "a\x00b", "a\u2028b", "a\tb", "a\x85b"], ids=ascii
+)
+def test_no_value_breaks_a_line_or_drives_a_terminal(text: str) -> None:
+    """A username or a path can hold anything."""
+    (line,) = lines("info", "logfmt", ("info", "odd", {"detail": text}))
+    assert line.isprintable()
+    assert len(line.splitlines()) == 1
+
+
+def test_a_line_in_json() -> None:
+    stream = io.StringIO()
+    logger("info", "json", stream).warning(
+        "poll failed", account='a"ñ', code=601, detail="a\nb", none=None, done=True
+    )
+    line = stream.getvalue()
+    assert re.sub(TIME, "TIME", line) == (
+        '{"time": "TIME", "level": "warn", "msg": "poll failed", "account": "a\\"ñ", "code": 601, '
+        '"detail": "a\\nb", "none": null, "done": true}\n'
+    )
+    assert json.loads(line)["account"] == 'a"ñ'
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_levels_have_prometheus_names_in_each_form(form: Format) -> None:
+    methods = ["debug", "info", "warning", "error"]
+    written = lines("debug", form, *((method, "x", {}) for method in methods))
+    assert [fields(line)["level"] for line in written] == ["debug", "info", "warn", "error"]
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("debug", ["debug", "info", "warn", "error"]),
+        ("info", ["info", "warn", "error"]),
+        ("warn", ["warn", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_a_level_hides_what_is_below_it(level: Level, shown: list[str]) -> None:
+    methods = ["debug", "info", "warning", "error"]
+    written = lines(level, "logfmt", *((method, "x", {}) for method in methods))
+    assert [fields(line)["level"] for line in written] == shown
+
+
+def test_the_default_is_logfmt_from_info_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logger()
+    log.debug("hidden")
+    log.info("shown")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(rf"time={TIME} level=info msg=shown\n", err)
+
+
+def test_two_loggers_share_nothing() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    one, other = logger("error", "json", first), logger("debug", "logfmt", second)
+    one.info("hidden")
+    other.debug("shown")
+    assert first.getvalue() == ""
+    assert "msg=shown" in second.getvalue()
+
+
+@pytest.fixture
+def restored_loggers() -> Iterator[None]:
+    """Silence is for the whole process: other tests want to hear the libraries again."""
+    before = [
+        (library, library.handlers, library.propagate, library.level)
+        for library in map(logging.getLogger, LIBRARIES)
+    ]
+    yield
+    for library, handlers, propagate, level in before:
+        library.handlers, library.propagate = handlers, propagate
+        library.setLevel(level)
+
+
+@pytest.mark.usefixtures("restored_loggers")
+@pytest.mark.parametrize("name", NOISY)
+def test_libraries_records_reach_neither_stderr_nor_any_handler(
+    name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """zeep logs the whole envelope at debug level, password included."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger(name.partition(".")[0]).addHandler(logging.StreamHandler())
+    told = io.StringIO()
+    silence_libraries(logger("debug", "logfmt", told))
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING):
+        logging.getLogger(name).log(level, "<password>s3cret</password>")
+    assert caplog.records == []
+    assert capfd.readouterr() == ("", "")
+    assert told.getvalue() == ""
+
+
+@pytest.mark.usefixtures("restored_loggers")
+@pytest.mark.parametrize("name", NOISY)
+def test_of_a_library_s_error_the_kind_and_the_place_are_told(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A page that breaks must leave a trace, and its text can hold anything."""
+    told = io.StringIO()
+    silence_libraries(logger("info", "logfmt", told))
+    logging.getLogger(name).error("<password>s3cret</password>")
+    try:
+        int("<password>s3cret</password>")
+    except ValueError:
+        logging.getLogger(name).exception("<password>s3cret</password>")
+    assert capfd.readouterr() == ("", "")
+    plain, raised = told.getvalue().splitlines()
+    begin = f'time={TIME} level=error msg="library error" library={name}'
+    assert re.fullmatch(rf"{begin} place=test_log.py:\d+", plain)
+    assert re.fullmatch(rf"{begin} error=ValueError place=test_log.py:\d+", raised)
+
+
+@pytest.mark.usefixtures("restored_loggers")
+def test_the_exporter_s_own_log_is_not_silenced() -> None:
+    silence_libraries(logger())
+    assert lines("info", "logfmt", ("info", "x", {})) == ["time=TIME level=info msg=x"]
