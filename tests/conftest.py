@@ -1,0 +1,119 @@
+"""Fixtures that every test may use; what a missing peer does is in `tests/peers/requirement.py`."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.peers import (
+    Daemon,
+    DaemonFactory,
+    FakeClock,
+    PhpProvider,
+    PhpProviderFactory,
+    Prometheus,
+    PrometheusFactory,
+)
+from tests.peers.ci import in_ci
+from tests.peers.daemon import EXPORTER
+
+pytest_plugins = ["pytester", "tests.peers.requirement"]
+
+# A noisy machine says nothing about an example. In CI every run tries the same examples, so that a failure
+# belongs to the change that it is seen with; elsewhere each run looks for new ones.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if in_ci() else "local")
+
+
+@pytest.fixture(autouse=True)
+def restored_libraries() -> Iterator[None]:
+    """The command line silences the libraries for its whole process, which here is that of all tests."""
+    names = ("zeep", "aiohttp", "asyncio", "urllib3", "requests")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(one, one.handlers, one.propagate, one.level) for one in loggers]
+    yield
+    for one, handlers, propagate, level in before:
+        one.handlers, one.propagate = handlers, propagate
+        one.setLevel(level)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that only `advance` moves."""
+    return FakeClock()
+
+
+@pytest.fixture
+def processes() -> Iterator[ExitStack]:
+    """Ends what a test has started, the last first: each is pushed before it starts, so that a start that is
+    interrupted leaves nothing behind."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def php_providers(tmp_path: Path, processes: ExitStack) -> PhpProviderFactory:
+    """Starts PHP providers."""
+    numbers = count(1)
+
+    def start(port: int | None = None) -> PhpProvider:
+        provider = processes.push(PhpProvider(_directory(tmp_path, "php", next(numbers)), port))
+        provider.start()
+        return provider
+
+    return start
+
+
+@pytest.fixture
+def php_provider(php_providers: PhpProviderFactory) -> PhpProvider:
+    """One PHP provider, running, without accounts."""
+    return php_providers()
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path, processes: ExitStack) -> PrometheusFactory:
+    """Starts Prometheus servers."""
+    numbers = count(1)
+
+    def start(
+        targets: Sequence[str],
+        rule_files: Sequence[Path] = (),
+        scrape_options: Mapping[str, object] | None = None,
+    ) -> Prometheus:
+        directory = _directory(tmp_path, "prometheus", next(numbers))
+        server = processes.push(Prometheus(directory, targets, rule_files, scrape_options))
+        server.start()
+        return server
+
+    return start
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, processes: ExitStack) -> DaemonFactory:
+    """Starts daemons."""
+    numbers = count(1)
+
+    def start(
+        config_yaml: str,
+        *flags: str,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = EXPORTER,
+    ) -> Daemon:
+        name = f"daemon-{next(numbers)}"
+        exporter = processes.push(Daemon(config_yaml, tmp_path, *flags, env=env, name=name, command=command))
+        exporter.start()
+        return exporter
+
+    return start
+
+
+def _directory(tmp_path: Path, name: str, number: int) -> Path:
+    """A directory of its own for each process of a test."""
+    directory = tmp_path / f"{name}-{number}"
+    directory.mkdir()
+    return directory

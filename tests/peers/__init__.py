@@ -1,0 +1,22 @@
+"""The programs that the exporter is tested against, and the exporter itself, as real processes."""
+
+from tests.peers.clock import FakeClock
+from tests.peers.daemon import Daemon, DaemonFactory, samples
+from tests.peers.http import Response
+from tests.peers.php import PhpProvider, PhpProviderFactory
+from tests.peers.prometheus import Prometheus, PrometheusFactory, promtool_check_metrics
+from tests.peers.waiting import eventually
+
+__all__ = [
+    "Daemon",
+    "DaemonFactory",
+    "FakeClock",
+    "PhpProvider",
+    "PhpProviderFactory",
+    "Prometheus",
+    "PrometheusFactory",
+    "Response",
+    "eventually",
+    "promtool_check_metrics",
+    "samples",
+]

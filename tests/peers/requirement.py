@@ -1,0 +1,91 @@
+"""The marker `peer(name)`: what becomes of a test whose independent program is missing. A pytest plugin."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.peers.ci import in_ci
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+@dataclass
+class Peers:
+    """What one pytest run knows of the peers."""
+
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    skipped: int = 0
+
+    def missing_packages(self, peer: str) -> tuple[str, ...]:
+        """The Debian packages that a peer lacks here; looked up once."""
+        if peer not in PACKAGES:
+            raise pytest.UsageError(f"no peer {peer!r}; there are {', '.join(PACKAGES)}")
+        if peer not in self.missing:
+            self.missing[peer] = PACKAGES[peer]()
+        return self.missing[peer]
+
+
+PEERS = pytest.StashKey[Peers]()
+
+
+def missing_for_prometheus() -> tuple[str, ...]:
+    """Both programs come with one package."""
+    found = shutil.which("prometheus") and shutil.which("promtool")
+    return () if found else ("prometheus",)
+
+
+def missing_for_php() -> tuple[str, ...]:
+    """PHP's command line and its SOAP extension are two packages, and the second needs the first."""
+    if not shutil.which("php"):
+        return ("php-cli", "php-soap")
+    modules = subprocess.run(["php", "-m"], capture_output=True, text=True, check=True, timeout=30).stdout
+    return () if "soap" in modules.split() else ("php-soap",)
+
+
+def missing_for_chromium() -> tuple[str, ...]:
+    """Debian's, at its own path: a program of this name elsewhere may be a snap, which can't be driven."""
+    return () if os.access(CHROMIUM, os.X_OK) else ("chromium",)
+
+
+PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
+    "prometheus": missing_for_prometheus,
+    "php": missing_for_php,
+    "chromium": missing_for_chromium,
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin without knowledge."""
+    config.stash[PEERS] = Peers()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose peer is missing, before any fixture is made; in CI, fail it."""
+    peers = item.config.stash[PEERS]
+    for marker in item.iter_markers("peer"):
+        (name,) = marker.args
+        packages = peers.missing_packages(name)
+        if not packages:
+            continue
+        noun = "package" if len(packages) == 1 else "packages"
+        reason = f"{name} is missing: install the Debian {noun} {' and '.join(packages)}"
+        if in_ci():
+            pytest.fail(reason, pytrace=False)
+        peers.skipped += 1
+        pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how much was left out, and what would let it run."""
+    peers = config.stash[PEERS]
+    if peers.skipped:
+        packages = sorted({package for missing in peers.missing.values() for package in missing})
+        terminalreporter.section("missing peers")
+        terminalreporter.line(
+            f"{peers.skipped} skipped for want of a peer; install the Debian packages: {' '.join(packages)}"
+        )

@@ -1,0 +1,25 @@
+"""Waiting for what another process does, with a deadline."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.02
+
+
+def eventually(predicate: Callable[[], T | None], timeout: float = 20.0) -> T:
+    """Call `predicate` until its value is truthy and return that value.
+
+    Exceptions of the predicate pass through at once: only a falsy value means "not yet".
+
+    Raises:
+        AssertionError: after `timeout` seconds, with the last value.
+    """
+    deadline = time.monotonic() + timeout
+    while not (value := predicate()):
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"not within {timeout:g} s; last value: {value!r}")
+        time.sleep(POLL_SECONDS)
+    return value
