@@ -3,7 +3,7 @@
 # the tests that need a missing one are skipped and say so; with CI=true they fail.
 set -eu
 missing=""
-for package in prometheus php-cli php-soap chromium; do
+for package in prometheus prometheus-alertmanager php-cli php-soap chromium; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
