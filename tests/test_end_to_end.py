@@ -1,8 +1,6 @@
 """The main job with nothing left out: the daemon as a process, real SOAP over HTTP, a real Prometheus."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -19,6 +17,7 @@ from tests.peers import (
     eventually,
     promtool_check_metrics,
 )
+from tests.peers.loop import LoopThread
 
 SUSPENDED = "cfdi_account_suspended"
 THREE = ("acme", "globex", "initech")
@@ -27,17 +26,12 @@ THREE = ("acme", "globex", "initech")
 @contextmanager
 def running(simulator: Simulator) -> Iterator[None]:
     """Run a simulator in a thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(simulator.start(), loop).result(10)
-    try:
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(simulator.stop(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with LoopThread("simulator") as loop:
+        loop.run(simulator.start())
+        try:
+            yield
+        finally:
+            loop.run(simulator.stop())
 
 
 def config(wsdl: str, *accounts: str, interval: str = "1s", extra: str = "", environment: str = "") -> str:

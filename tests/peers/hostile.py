@@ -9,7 +9,6 @@ import contextlib
 import re
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from socket import SO_LINGER, SOL_SOCKET
 from types import TracebackType
 from typing import Self
 from xml.etree import ElementTree as ET
+
+from tests.peers.loop import LoopThread
 
 HOST = "127.0.0.1"
 OTHER_HOST = "127.0.0.2"
@@ -80,13 +81,12 @@ class HostileProvider:
         self._accounts = accounts
         self._documents = documents or {}
         self._ports: dict[str, int] = {}
-        self._loop = asyncio.new_event_loop()
+        self._loop = LoopThread("hostile provider")
         self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._servers: list[asyncio.Server] = []
-        self._thread = threading.Thread(target=self._loop.run_forever, name="hostile provider")
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._loop.__enter__()
         self.listen("http")
         self.listen("other", host=OTHER_HOST)
         return self
@@ -94,17 +94,16 @@ class HostileProvider:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        try:
+            self._loop.run(self._stop())
+        finally:
+            self._loop.__exit__(kind, error, trace)
 
     def listen(
         self, name: str, tls: ssl.SSLContext | None = None, host: str = HOST, greet: Respond | None = None
     ) -> None:
         """Open one more listener; `greet` gets each connection at its first bytes, whatever they are."""
-        starting = self._listen(name, tls, host, greet)
-        asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
+        self._loop.run(self._listen(name, tls, host, greet))
 
     def address(self, listener: str = "http") -> str:
         """`host:port` of a listener."""
