@@ -4,62 +4,68 @@ The bytes are those that prometheus_client would write for the same state (the t
 renders everything at every scrape, which takes long with thousands of accounts.
 """
 
+import asyncio
 import heapq
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-from prometheus_client.utils import floatToGoString
 
+from exporter.blocks import SIZE, Block, Families
+from exporter.compression import Deflated, deflated
 from exporter.config import Account
-from exporter.metrics import ACCOUNT_FAMILIES, Family, Labels
+from exporter.metrics import ACCOUNT_FAMILIES
 from exporter.policy import State
+from exporter.rendering import Writer, header
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+Form = Literal["text", "openmetrics"]
+
+CONTENT_TYPES: Final[dict[Form, str]] = {
+    "text": "text/plain; version=0.0.4; charset=utf-8",
+    "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+}
+
+TURN: Final = 64
+"""Accounts that are rendered before others have their turn on the loop: a millisecond or two."""
+
+_SMALL: Final = 64 * 1024  # bytes: less is compressed without a thread
+
+_HEADERS: Final[dict[Form, Families]] = {
+    form: tuple(header(family, openmetrics=form == "openmetrics") for family in ACCOUNT_FAMILIES)
+    for form in CONTENT_TYPES
+}
+_DEFLATED_HEADERS: Final[dict[Form, Families]] = {
+    form: tuple(map(deflated, headers)) for form, headers in _HEADERS.items()
+}
 
 
-BLOCK: Final = 512
-"""Accounts whose lines are joined at once: an account that changes costs the joining of its block."""
+class _Shown:
+    """An account that is shown: its state, and where its lines are."""
 
+    __slots__ = ("block", "place", "stale_at", "state", "writer")
 
-class _Rendered:
-    """An account with its state and its lines, one string for each family."""
-
-    __slots__ = ("account", "block", "lines", "prefixes", "stale_at", "state")
-
-    def __init__(self, account: Account, block: "_Block") -> None:
-        self.account = account
+    def __init__(self, block: Block, place: int) -> None:
         self.block = block
-        self.prefixes = tuple(_prefixes(family, account) for family in ACCOUNT_FAMILIES)
+        self.place = place
+        self.writer: Writer | None = None  # until it has a state
         self.state = State()
-        self.lines: tuple[str, ...] = ()
         self.stale_at: float | None = None  # when it is to be rendered anew without a poll
 
 
-class _Block:
-    """Accounts that stand beside each other, with their lines joined, one piece of bytes for each family.
+@dataclass(frozen=True, slots=True)
+class _Compressed:
+    """The lines of all accounts, compressed, and what they were compressed from."""
 
-    The bytes are never changed, only replaced: a client that reads slowly keeps those that it was given.
-    """
+    joined: Sequence[Families]
+    deflated: Deflated
 
-    __slots__ = ("accounts", "joined", "names")
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-        self.accounts: dict[str, _Rendered] = {}
-        self.joined: tuple[bytes, ...] | None = None
-
-    def families(self) -> tuple[bytes, ...]:
-        if self.joined is None:
-            shown = [self.accounts[name].lines for name in self.names if name in self.accounts]
-            self.joined = tuple(
-                "".join([lines[place] for lines in shown]).encode() for place in range(len(ACCOUNT_FAMILIES))
-            )
-        return self.joined
+    def is_of(self, joined: Sequence[Families]) -> bool:
+        return len(joined) == len(self.joined) and all(map(operator.is_, joined, self.joined))
 
 
 class Exposition:
@@ -71,65 +77,89 @@ class Exposition:
     def __init__(self, registry: CollectorRegistry, now: Callable[[], float]) -> None:
         self._registry = registry
         self._now = now
-        self._blocks: dict[str, _Block] = {}  # by the name of each account that may be shown
-        self._stale_at: list[tuple[float, int, _Rendered]] = []
+        self._accounts: dict[str, _Shown] = {}  # in the order in which they are exposed
+        self._blocks: list[Block] = []
+        self._stale_at: list[tuple[float, int, _Shown]] = []
         self._order = itertools.count()
+        self._compressing = asyncio.Lock()
+        self._compressed: dict[Form, _Compressed] = {}
 
     def arrange(self, names: Sequence[str]) -> None:
         """Show these accounts in this order, once they have a state, and no others."""
-        before, self._blocks = self._blocks, {}
-        for batch in (names[place : place + BLOCK] for place in range(0, len(names), BLOCK)):
-            block = _Block(batch)
-            for name in batch:
-                self._blocks[name] = block
-                if name in before and (shown := before[name].accounts.get(name)):
-                    shown.block = block
-                    block.accounts[name] = shown
+        if list(names) == list(self._accounts):
+            return
+        lines = itertools.chain.from_iterable(block.split() for block in self._blocks)
+        before = dict(zip(self._accounts, zip(self._accounts.values(), lines, strict=True), strict=True))
+        self._accounts, self._blocks = {}, []
+        for batch in (names[start : start + SIZE] for start in range(0, len(names), SIZE)):
+            self._blocks.append(block := Block(len(batch), len(ACCOUNT_FAMILIES)))
+            for place, name in enumerate(batch):
+                if name in before:
+                    shown, kept = before[name]
+                    shown.block, shown.place = block, place
+                    block.put(place, kept)
+                else:
+                    shown = _Shown(block, place)
+                self._accounts[name] = shown
 
     def show(self, account: Account, state: State) -> None:
         """Show an account with a state, new or changed; nothing happens where it wasn't arranged."""
-        block = self._blocks.get(account.name)
-        if block is None:
+        shown = self._accounts.get(account.name)
+        if shown is None:
             return
-        shown = block.accounts.get(account.name)
-        if shown is None or shown.account is not account:
-            shown = block.accounts[account.name] = _Rendered(account, block)
+        if shown.writer is None or shown.writer.account is not account:
+            shown.writer = Writer(account)
         shown.state = state
-        self._render(shown, self._now())
+        self._render(shown, shown.writer, self._now())
 
     def shown(self, name: str) -> State | None:
         """Return the state that an account is shown with."""
-        block = self._blocks.get(name)
-        shown = block.accounts.get(name) if block else None
-        return shown.state if shown else None
+        shown = self._accounts.get(name)
+        return shown.state if shown and shown.writer else None
 
-    def text(self) -> list[bytes]:
-        """Return everything in the text format 0.0.4, in pieces."""
-        return [*self._account_pieces(openmetrics=False), generate_latest(self._registry)]
+    async def settle(self) -> None:
+        """Do a scrape's work beforehand, in turns with everything else on the loop."""
+        for _ in range(0, len(self._stale_at), TURN):
+            if self._drop_stale(TURN):
+                break
+            await asyncio.sleep(0)
+        for block in self._blocks:
+            if not block.settled:
+                block.joined()
+                await asyncio.sleep(0)
 
-    def openmetrics(self) -> list[bytes]:
-        """Return everything in OpenMetrics 1.0, in pieces."""
-        return [*self._account_pieces(openmetrics=True), generate_openmetrics(self._registry)]
+    def pieces(self, form: Form) -> list[bytes]:
+        """Return everything, in pieces."""
+        return [*_in_order(_HEADERS[form], self._joined()), self._own(form)]
 
-    def _account_pieces(self, *, openmetrics: bool) -> Iterator[bytes]:
-        self._drop_stale()
-        blocks = [block.families() for block in dict.fromkeys(self._blocks.values())]
-        for place, family in enumerate(ACCOUNT_FAMILIES):
-            yield _header(family, openmetrics=openmetrics).encode()
-            for families in blocks:
-                yield families[place]
+    async def gzipped(self, form: Form) -> list[bytes]:
+        """Return everything as a gzip file, in pieces. What hasn't changed is not compressed again."""
+        async with self._compressing:  # those who come together need it once
+            joined = self._joined()
+            compressed = self._compressed.get(form)
+            if compressed is None or not compressed.is_of(joined):
+                blocks = self._blocks
+                kept = [block.deflated for block in blocks]
+                size = sum(len(piece) for families in joined for piece in families)
+                if size < _SMALL:
+                    pieces, all_of_it = _compress(form, joined, kept)
+                else:
+                    pieces, all_of_it = await asyncio.to_thread(_compress, form, joined, kept)
+                for block, lines, compressed_lines in zip(blocks, joined, pieces, strict=True):
+                    block.keep_deflated(lines, compressed_lines)
+                self._compressed[form] = compressed = _Compressed(joined, all_of_it)
+            return compressed.deflated.gzip(self._own(form))
 
-    def _render(self, shown: _Rendered, now: float) -> None:
-        account, state = shown.account, shown.state
-        shown.block.joined = None
-        shown.lines = tuple(
-            "".join(
-                f"{prefix}{floatToGoString(value)}\n"
-                for prefix, value in zip(prefixes, family.values(account, state, now), strict=True)
-                if value is not None
-            )
-            for family, prefixes in zip(ACCOUNT_FAMILIES, shown.prefixes, strict=True)
-        )
+    def _joined(self) -> list[Families]:
+        self._drop_stale(len(self._stale_at))
+        return [block.joined() for block in self._blocks]
+
+    def _own(self, form: Form) -> bytes:
+        return generate_latest(self._registry) if form == "text" else generate_openmetrics(self._registry)
+
+    def _render(self, shown: _Shown, writer: Writer, now: float) -> None:
+        account, state = writer.account, shown.state
+        shown.block.put(shown.place, writer.lines(state, now))
         figures = (state.contracted, state.used, state.available)
         stale_at = [one.at + account.stale_after for one in figures if one]
         due = min((at for at in stale_at if at >= now), default=None)
@@ -139,31 +169,34 @@ class Exposition:
             shown.stale_at = due
             heapq.heappush(self._stale_at, (due, next(self._order), shown))
 
-    def _drop_stale(self) -> None:
-        """Render the accounts anew of which a figure has become stale since the last scrape."""
+    def _drop_stale(self, limit: int) -> bool:
+        """Render accounts anew of which a figure is stale, at most so many; tell whether that was all."""
         now = self._now()
-        while self._stale_at and self._stale_at[0][0] < now:
+        for _ in range(limit):
+            if not self._stale_at or self._stale_at[0][0] >= now:
+                return True
             due, _, shown = heapq.heappop(self._stale_at)
-            if shown.stale_at == due:
+            if shown.stale_at == due and shown.writer:
                 shown.stale_at = None
-                self._render(shown, now)
+                self._render(shown, shown.writer, now)
+        return False
 
 
-def _header(family: Family, *, openmetrics: bool) -> str:
-    name = family.name.removesuffix("_total") if openmetrics else family.name
-    return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"
+def _in_order(headers: Families, blocks: Sequence[Families]) -> Iterator[bytes]:
+    """Yield each family's header and then its lines, block by block."""
+    for place, of_family in enumerate(headers):
+        yield of_family
+        for families in blocks:
+            yield families[place]
 
 
-def _prefixes(family: Family, account: Account) -> tuple[str, ...]:
-    return tuple(
-        f"{family.name}{{{_labels((('account', account.name), *extra))}}} "
-        for extra in family.series(account)
-    )
-
-
-def _labels(labels: Labels) -> str:
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(labels))
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+def _compress(
+    form: Form, joined: Sequence[Families], kept: Sequence[Families | None]
+) -> tuple[list[Families], Deflated]:
+    """Return the blocks compressed, those anew that aren't yet, and all of it. Takes long: for a thread."""
+    pieces = [
+        before if before is not None else tuple(map(deflated, families))
+        for families, before in zip(joined, kept, strict=True)
+    ]
+    plain = _in_order(_HEADERS[form], joined)
+    return pieces, Deflated.of(plain, list(_in_order(_DEFLATED_HEADERS[form], pieces)))

@@ -6,7 +6,7 @@ prometheus_client's.
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import prometheus_client
@@ -30,23 +30,21 @@ LAG_BUCKETS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 _CACHED: Final = "Cached: as of the account's last successful poll, not of the scrape."
 
 
-def _one(_account: Account) -> tuple[Labels, ...]:
-    return ((),)
-
-
 @dataclass(frozen=True, slots=True)
 class Family:
     """A family whose series belong to accounts.
 
-    ``series`` gives the labels beside ``account`` of each of an account's series, ``values`` their values in
-    the same order, at a Unix time; ``None`` where there is nothing to tell, and so no series.
+    ``labels`` are those beside ``account`` of each of an account's series, ``values`` gives their values in
+    the same order, at a Unix time; ``None`` where there is nothing to tell, and so no series. ``own_labels``
+    gives the labels of the only series where they are an account's own.
     """
 
     name: str  # as it is exposed: a counter's ends in _total
     kind: Literal["gauge", "counter"]
     help: str
     values: Callable[[Account, State, float], Values]
-    series: Callable[[Account], tuple[Labels, ...]] = field(default=_one)
+    labels: tuple[Labels, ...] = ((),)
+    own_labels: Callable[[Account], Labels] | None = None
 
 
 def _as_number(value: bool | None) -> int | None:
@@ -77,7 +75,7 @@ ACCOUNT_FAMILIES: Final = (
         "gauge",
         "Configured number of available stamps below which the balance is low.",
         lambda account, _state, _now: (account.warning, account.critical),
-        lambda _account: ((("severity", "warning"),), (("severity", "critical"),)),
+        ((("severity", "warning"),), (("severity", "critical"),)),
     ),
     Family(
         "cfdi_stamps_consumed_total",
@@ -96,21 +94,21 @@ ACCOUNT_FAMILIES: Final = (
         "counter",
         "Answers of the provider by its status code (status); undocumented codes are other.",
         lambda _account, state, _now: state.responses,
-        lambda _account: tuple((("code", label),) for label in RESPONSE_LABELS),
+        tuple((("code", label),) for label in RESPONSE_LABELS),
     ),
     Family(
         "cfdi_poll_failures_total",
         "counter",
         "Polls that got no answer from the provider, by reason.",
         lambda _account, state, _now: state.failures,
-        lambda _account: tuple((("reason", reason.value),) for reason in Reason),
+        tuple((("reason", reason.value),) for reason in Reason),
     ),
     Family(
         "cfdi_account_info",
         "gauge",
         "Always 1; the account's environment at the provider and its configured labels.",
         lambda _account, _state, _now: (1,),
-        lambda account: ((("pac_environment", account.environment.name), *account.labels),),
+        own_labels=lambda account: (("pac_environment", account.environment.name), *account.labels),
     ),
     Family(
         "cfdi_account_up",

@@ -4,10 +4,12 @@ So a counter that was shown never goes back: after a kill it goes on from what i
 that.
 """
 
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from exporter.accounts import Accounts, Monitored
-from exporter.exposition import Exposition
+from exporter.exposition import TURN, Exposition
 from exporter.policy import State
 from exporter.records import save
 from exporter.storage import Storage, StorageError
@@ -35,12 +37,16 @@ class Publisher:
             await self._storage.write(lambda db: save(db, states))
         except StorageError:
             self._unsaved = set(changed)
-            for monitored in changed.values():
-                self._show(monitored, self._with_shown_counters(monitored))
+            await self._show_all(changed.values(), self._with_shown_counters)
             raise
         self._unsaved = set()
-        for monitored in changed.values():
-            self._show(monitored, monitored.state)
+        await self._show_all(changed.values(), lambda monitored: monitored.state)
+
+    async def _show_all(self, changed: Iterable[Monitored], state: Callable[[Monitored], State]) -> None:
+        for number, monitored in enumerate(changed, 1):
+            self._show(monitored, state(monitored))
+            if number % TURN == 0:
+                await asyncio.sleep(0)
 
     def _show(self, monitored: Monitored, state: State) -> None:
         # A reload may have removed the account while its state was being stored.

@@ -1,8 +1,8 @@
 """The HTTP server: the paths of the contract. A scrape reads; nothing here ever calls the provider."""
 
 import asyncio
+import gzip
 import logging
-import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 
 from exporter import lifecycle
 from exporter.auth import BasicAuth, Verdict
-from exporter.exposition import OPENMETRICS, TEXT, Exposition
+from exporter.exposition import CONTENT_TYPES, Exposition, Form
 from exporter.page import POLICY
 
 _SMALL: Final = 64 * 1024  # bytes: smaller bodies are sent as they are, and compressed without a thread
@@ -63,15 +63,22 @@ def application(pages: Pages, protection: Protection) -> web.Application:
     """Return the routes of the exporter."""
 
     async def metrics(request: web.Request) -> web.StreamResponse:
-        openmetrics = prefers_openmetrics(request.headers.get("Accept", ""))
-        pieces = pages.exposition.openmetrics() if openmetrics else pages.exposition.text()
-        headers = {"Content-Type": OPENMETRICS if openmetrics else TEXT, "Vary": "Accept, Accept-Encoding"}
-        return await _delivered(request, pieces, headers)
+        form: Form = "openmetrics" if prefers_openmetrics(request.headers.get("Accept", "")) else "text"
+        headers = {"Content-Type": CONTENT_TYPES[form], "Vary": "Accept, Accept-Encoding"}
+        await pages.exposition.settle()
+        if _takes_gzip(request):
+            headers["Content-Encoding"] = "gzip"
+            return await _delivered(request, await pages.exposition.gzipped(form), headers)
+        return await _delivered(request, pages.exposition.pieces(form), headers)
 
     async def home(request: web.Request) -> web.StreamResponse:
         languages = _qualities(request.headers.get("Accept-Language", ""))
         page = await pages.overview(request.query, languages)
-        return await _delivered(request, [page.encode()], dict(_PAGE_HEADERS))
+        headers, body = dict(_PAGE_HEADERS), page.encode()
+        if _takes_gzip(request):
+            headers["Content-Encoding"] = "gzip"
+            body = await asyncio.to_thread(_gzip, body)
+        return await _delivered(request, [body], headers)
 
     async def healthy(_request: web.Request) -> web.Response:
         return web.Response(text="Healthy.\n")
@@ -149,27 +156,18 @@ def _qualities(header: str) -> list[tuple[str, float]]:
     return found
 
 
-async def _compressed(pieces: Sequence[bytes]) -> list[bytes]:
-    if sum(map(len, pieces)) < _SMALL:
-        return _gzip(pieces)
-    return await asyncio.to_thread(_gzip, pieces)
+def _takes_gzip(request: web.Request) -> bool:
+    return accepts_gzip(request.headers.get("Accept-Encoding", ""))
 
 
-def _gzip(pieces: Sequence[bytes]) -> list[bytes]:
-    gzip = zlib.compressobj(level=1, wbits=31)
-    return [*(part for part in map(gzip.compress, pieces) if part), gzip.flush()]
+def _gzip(body: bytes) -> bytes:
+    return gzip.compress(body, compresslevel=1)
 
 
 async def _delivered(
     request: web.Request, pieces: Sequence[bytes], headers: dict[str, str]
 ) -> web.StreamResponse:
-    """Send a body in pieces, compressed where the client takes that.
-
-    A client that doesn't read holds what it was given, and no copy of it.
-    """
-    if accepts_gzip(request.headers.get("Accept-Encoding", "")):
-        headers["Content-Encoding"] = "gzip"
-        pieces = await _compressed(pieces)
+    """Send a body in pieces. A client that doesn't read holds what it was given, and no copy of it."""
     length = sum(map(len, pieces))
     if length < _SMALL:
         return web.Response(body=b"".join(pieces), headers=headers)

@@ -1,7 +1,9 @@
 """What `/metrics` serves, held against prometheus_client's own writers and parsers."""
 
+import asyncio
 import gc
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +19,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 
+from exporter import compression
 from exporter.config import Account, Environment, TlsConfig
-from exporter.exposition import Exposition
+from exporter.exposition import Exposition, Form
 from exporter.metrics import ACCOUNT_FAMILIES, LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
 from exporter.outcome import Reason
 from exporter.policy import Figure, Rise, State, Suspension
@@ -162,12 +165,12 @@ def exposed(accounts: Iterable[tuple[Account, State]], now: Callable[[], float])
 
 def text(exposition: Exposition) -> bytes:
     """The whole exposition in the text format."""
-    return b"".join(exposition.text())
+    return b"".join(exposition.pieces("text"))
 
 
 def openmetrics(exposition: Exposition) -> bytes:
     """The whole exposition in OpenMetrics."""
-    return b"".join(exposition.openmetrics())
+    return b"".join(exposition.pieces("openmetrics"))
 
 
 def series(exposition: Exposition) -> dict[str, str]:
@@ -225,6 +228,96 @@ def test_the_bytes_are_those_that_prometheus_client_would_write(pairs: list[tupl
     exposition = exposed(pairs, lambda: NOW)
     assert text(exposition) == generate_latest(reference(pairs, NOW))
     assert openmetrics(exposition) == generate_openmetrics(reference(pairs, NOW))
+
+
+async def gunzipped(exposition: Exposition, form: Form) -> bytes:
+    """What a client reads that takes gzip, which must be one member and nothing after it."""
+    reader = zlib.decompressobj(wbits=31)
+    plain = reader.decompress(b"".join(await exposition.gzipped(form)))
+    assert reader.eof
+    assert not reader.unused_data
+    return plain
+
+
+@given(PAIRS, st.lists(st.tuples(st.integers(0, 2), STATES), max_size=4))
+def test_what_is_served_compressed_is_the_same(
+    pairs: list[tuple[Account, State]], changes: list[tuple[int, State]]
+) -> None:
+    """Pieces are compressed one by one and kept: whatever changes between two scrapes, in either format."""
+
+    async def scrape() -> None:
+        exposition = exposed(pairs, lambda: NOW)
+        for place, state in [(0, None), *changes]:
+            if state is not None and place < len(pairs):
+                exposition.show(pairs[place][0], state)
+            assert await gunzipped(exposition, "text") == text(exposition)
+            assert await gunzipped(exposition, "openmetrics") == openmetrics(exposition)
+
+    asyncio.run(scrape())
+
+
+@given(
+    st.lists(st.sampled_from([f"account-{number}" for number in range(9)]), unique=True),
+    st.lists(st.sampled_from([f"account-{number}" for number in range(9)]), unique=True),
+    st.sets(st.integers(0, 8)),
+)
+def test_accounts_that_come_go_and_move_keep_their_lines(
+    before: list[str], after: list[str], changed: set[int]
+) -> None:
+    accounts = {name: replace(ACCOUNT, name=name) for name in {*before, *after}}
+    states = {name: replace(STATE, responses=(int(name[-1]), *[0] * 17)) for name in accounts}
+    exposition = exposed([(accounts[name], states[name]) for name in before], lambda: NOW)
+    text(exposition)
+    exposition.arrange(after)
+    for name in after:
+        if name not in before or int(name[-1]) in changed:
+            states[name] = replace(states[name], last_code=601)
+            exposition.show(accounts[name], states[name])
+    assert text(exposition) == generate_latest(
+        reference([(accounts[name], states[name]) for name in after], NOW)
+    )
+
+
+async def test_many_accounts_in_several_blocks(clock: FakeClock) -> None:
+    """More than a block holds: changes here and there, figures that get stale, accounts that are removed."""
+    accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(1300)]
+    states = [replace(STATE, used=Figure(number, clock.time() + number)) for number in range(1300)]
+    exposition = exposed(zip(accounts, states, strict=True), clock.time)
+
+    async def check() -> None:
+        await exposition.settle()
+        expected = generate_latest(reference(zip(accounts, states, strict=True), clock.time()))
+        assert text(exposition) == expected
+        assert await gunzipped(exposition, "text") == expected
+
+    await check()
+    for number in (0, 511, 512, 513, 1299):
+        states[number] = replace(states[number], consumed=Rise(10 ** number.bit_length()))
+        exposition.show(accounts[number], states[number])
+    await check()
+    clock.advance(2700 + 600)  # some figures of every block are stale
+    await check()
+    del accounts[100:600], states[100:600]
+    exposition.arrange([account.name for account in accounts])
+    await check()
+
+
+async def test_scrapes_that_come_together_are_compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compressed: list[bytes] = []
+
+    def counted(piece: bytes) -> bytes:
+        compressed.append(piece)
+        return compression.deflated(piece)
+
+    monkeypatch.setattr("exporter.exposition.deflated", counted)
+    accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(600)]
+    exposition = exposed([(account, STATE) for account in accounts], lambda: NOW)
+    first, *others = await asyncio.gather(*[exposition.gzipped("text") for _ in range(20)])
+    assert all(one == first for one in others)
+    assert len(compressed) == 2 * len(ACCOUNT_FAMILIES)
+    exposition.show(accounts[599], State())
+    await exposition.gzipped("text")
+    assert len(compressed) == 3 * len(ACCOUNT_FAMILIES), "only the block that has changed"
 
 
 @given(st.tuples(ACCOUNTS, STATES), st.lists(st.tuples(STATES, st.floats(0, 5_000)), max_size=6))

@@ -176,9 +176,9 @@ class TestReload:
         """The schedule and the exposition."""
         life = await rig.start(account(), OTHER)
         await life.publisher.publish()
-        assert b'account="acme"' in b"".join(life.exposition.text())
+        assert b'account="acme"' in b"".join(life.exposition.pieces("text"))
         await life.use(OTHER)
-        assert b'account="acme"' not in b"".join(life.exposition.text())
+        assert b'account="acme"' not in b"".join(life.exposition.pieces("text"))
         assert set(life.agenda.due) == {"other"}
         assert [monitored.account.name for monitored in life.accounts] == ["other"]
 

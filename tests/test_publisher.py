@@ -39,7 +39,7 @@ class Shop:
         self.exposition.arrange([monitored.account.name for monitored in self.accounts])
 
     def shown(self, metric: str = "cfdi_stamps_consumed_total", name: str = "acme") -> float | None:
-        text = b"".join(self.exposition.text()).decode()
+        text = b"".join(self.exposition.pieces("text")).decode()
         return samples(text).get(f'{metric}{{account="{name}"}}')
 
     def stored(self) -> dict[str, int]:

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from exporter import __version__, page
 from exporter.accounts import Accounts
 from exporter.auth import BasicAuth
-from exporter.exposition import OPENMETRICS, TEXT, Exposition
+from exporter.exposition import CONTENT_TYPES, Exposition
 from exporter.listening import bind, split_address
 from exporter.metrics import ExporterMetrics
 from exporter.page import Overview
@@ -145,9 +145,9 @@ async def site() -> AsyncIterator[Site]:
 @pytest.mark.parametrize(
     ("accept", "content_type", "last"),
     [
-        (PROMETHEUS_2_42, OPENMETRICS, b"# EOF\n"),
-        (PROMETHEUS_3, OPENMETRICS, b"# EOF\n"),
-        ("*/*", TEXT, b"\n"),
+        (PROMETHEUS_2_42, CONTENT_TYPES["openmetrics"], b"# EOF\n"),
+        (PROMETHEUS_3, CONTENT_TYPES["openmetrics"], b"# EOF\n"),
+        ("*/*", CONTENT_TYPES["text"], b"\n"),
     ],
 )
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
@@ -185,7 +185,7 @@ async def test_a_large_body_is_compressed_as_well(site: Site) -> None:
 
 PAGES = [
     ("/", "text/html; charset=utf-8"),
-    ("/metrics", TEXT),
+    ("/metrics", CONTENT_TYPES["text"]),
     ("/-/healthy", "text/plain; charset=utf-8"),
     ("/-/ready", "text/plain; charset=utf-8"),
     ("/config", "text/plain; charset=utf-8"),
@@ -267,7 +267,7 @@ async def test_the_page_for_people_links_to_the_others(site: Site) -> None:
 async def test_another_telemetry_path_is_served_and_linked_to() -> None:
     async with serving(Site("/probe/stamps")) as site:
         response, _ = await site.ask("/probe/stamps")
-        assert (response.status, response.headers["Content-Type"]) == (200, TEXT)
+        assert (response.status, response.headers["Content-Type"]) == (200, CONTENT_TYPES["text"])
         assert (await site.ask("/metrics"))[0].status == 404
         assert b'href="/probe/stamps"' in (await site.ask("/"))[1]
 
@@ -275,7 +275,7 @@ async def test_another_telemetry_path_is_served_and_linked_to() -> None:
 async def test_metrics_may_take_the_place_of_the_page_for_people() -> None:
     async with serving(Site("/")) as site:
         response, body = await site.ask("/")
-        assert response.headers["Content-Type"] == TEXT
+        assert response.headers["Content-Type"] == CONTENT_TYPES["text"]
         assert body.startswith(b"# HELP ")
         assert (await site.ask("/metrics"))[0].status == 404
 
