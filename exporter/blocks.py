@@ -4,7 +4,7 @@ Bytes are never changed, only replaced: a client that reads slowly keeps those t
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -21,69 +21,90 @@ class Block:
     An account's lines are kept in the joined bytes alone, which halves the memory.
     """
 
-    __slots__ = ("_changed", "_deflated", "_joined", "_lengths")
+    __slots__ = ("_columns", "_joined")
 
     def __init__(self, accounts: int, families: int) -> None:
-        self._joined: Families = (b"",) * families
-        self._lengths = [array("I", [0] * accounts) for _ in range(families)]
-        self._changed: dict[int, Sequence[bytes]] = {}
-        self._deflated: Families | None = None
+        self._columns = tuple(_Column(accounts) for _ in range(families))
+        self._joined: Families | None = (b"",) * families
 
     @property
     def settled(self) -> bool:
         """Whether all lines are joined already."""
-        return not self._changed
+        return self._joined is not None
 
-    def put(self, place: int, lines: Sequence[bytes]) -> None:
-        """Replace an account's lines, one piece for each family; there are none at first."""
-        self._changed[place] = lines
+    def put(self, place: int, lines: Sequence[bytes | None]) -> None:
+        """Replace an account's lines, one piece for each family; ``None`` where they are as they were.
+
+        There are none at first.
+        """
+        for column, piece in zip(self._columns, lines, strict=True):
+            if piece is not None:
+                column.changed[place] = piece
+                self._joined = None
 
     def joined(self) -> Families:
-        """Return all lines, one piece for each family: the same object until an account changes."""
-        if self._changed:
-            places = sorted(self._changed)
-            self._joined = tuple(
-                _replaced(piece, lengths, places, [self._changed[place][family] for place in places])
-                for family, (piece, lengths) in enumerate(zip(self._joined, self._lengths, strict=True))
-            )
-            self._changed = {}
-            self._deflated = None
+        """Return all lines, one piece for each family: the same objects until an account changes."""
+        if self._joined is None:
+            self._joined = tuple(column.join() for column in self._columns)
         return self._joined
 
     @property
-    def deflated(self) -> Families | None:
-        """The joined pieces compressed, where they have been kept since they last changed."""
-        return self._deflated
+    def deflated(self) -> Sequence[bytes | None]:
+        """The joined pieces compressed, each where it has been kept since it last changed."""
+        return [column.deflated for column in self._columns]
 
     def keep_deflated(self, lines: Families, deflated: Families) -> None:
-        """Keep the joined ``lines`` compressed, unless they have changed meanwhile."""
-        if lines is self._joined:
-            self._deflated = deflated
+        """Keep the joined ``lines`` compressed, those that haven't changed meanwhile."""
+        for column, piece, compressed in zip(self._columns, lines, deflated, strict=True):
+            if piece is column.joined:
+                column.deflated = compressed
 
     def split(self) -> Iterator[Sequence[bytes]]:
         """Yield the lines of each account, by its place."""
-        families = [
-            [piece[end - length : end] for end, length in zip(accumulate(lengths), lengths, strict=True)]
-            for piece, lengths in zip(self.joined(), self._lengths, strict=True)
-        ]
-        return zip(*families, strict=True)
+        self.joined()
+        return zip(*(column.split() for column in self._columns), strict=True)
 
 
-def _replaced(piece: bytes, lengths: "array[int]", places: Sequence[int], lines: Sequence[bytes]) -> bytes:
-    """Return a family's lines with those at ``places`` replaced, and note their lengths."""
+class _Column:
+    """One family's lines of all accounts of a block: joined, and joined and compressed."""
+
+    __slots__ = ("changed", "deflated", "joined", "lengths")
+
+    def __init__(self, accounts: int) -> None:
+        self.joined = b""
+        self.lengths = array("I", [0] * accounts)
+        self.changed: dict[int, bytes] = {}
+        self.deflated: bytes | None = None
+
+    def join(self) -> bytes:
+        if self.changed:
+            self.joined = _replaced(self.joined, self.lengths, self.changed)
+            self.changed = {}
+            self.deflated = None
+        return self.joined
+
+    def split(self) -> Iterator[bytes]:
+        for end, length in zip(accumulate(self.lengths), self.lengths, strict=True):
+            yield self.joined[end - length : end]
+
+
+def _replaced(piece: bytes, lengths: "array[int]", changed: Mapping[int, bytes]) -> bytes:
+    """Return a family's lines with those at some places replaced, and note their lengths."""
+    places = sorted(changed)
     if len(places) == len(lengths):
+        lines = [changed[place] for place in places]
         lengths[:] = array("I", map(len, lines))
         return b"".join(lines)
     before = memoryview(piece)
     ends = list(accumulate(lengths))
     parts: list[bytes | memoryview] = []
     done = 0
-    for place, new in zip(places, lines, strict=True):
+    for place in places:
         end = ends[place]
         start = end - lengths[place]
         if done < start:
             parts.append(before[done:start])
-        parts.append(new)
-        lengths[place] = len(new)
+        parts.append(changed[place])
+        lengths[place] = len(changed[place])
         done = end
     return b"".join([*parts, before[done:]])

@@ -47,13 +47,14 @@ _DEFLATED_HEADERS: Final[dict[Form, Families]] = {
 class _Shown:
     """An account that is shown: its state, and where its lines are."""
 
-    __slots__ = ("block", "place", "stale_at", "state", "writer")
+    __slots__ = ("at", "block", "place", "stale_at", "state", "writer")
 
     def __init__(self, block: Block, place: int) -> None:
         self.block = block
         self.place = place
         self.writer: Writer | None = None  # until it has a state
         self.state = State()
+        self.at: float | None = None  # when its lines were last rendered
         self.stale_at: float | None = None  # when it is to be rendered anew without a poll
 
 
@@ -109,8 +110,8 @@ class Exposition:
             return
         if shown.writer is None or shown.writer.account is not account:
             shown.writer = Writer(account)
-        shown.state = state
-        self._render(shown, shown.writer, self._now())
+            shown.at = None
+        self._render(shown, shown.writer, state, self._now())
 
     def shown(self, name: str) -> State | None:
         """Return the state that an account is shown with."""
@@ -157,9 +158,11 @@ class Exposition:
     def _own(self, form: Form) -> bytes:
         return generate_latest(self._registry) if form == "text" else generate_openmetrics(self._registry)
 
-    def _render(self, shown: _Shown, writer: Writer, now: float) -> None:
-        account, state = writer.account, shown.state
-        shown.block.put(shown.place, writer.lines(state, now))
+    def _render(self, shown: _Shown, writer: Writer, state: State, now: float) -> None:
+        before = None if shown.at is None else (shown.state, shown.at)
+        shown.block.put(shown.place, writer.lines(state, now, before))
+        shown.state, shown.at = state, now
+        account = writer.account
         figures = (state.contracted, state.used, state.available)
         stale_at = [one.at + account.stale_after for one in figures if one]
         due = min((at for at in stale_at if at >= now), default=None)
@@ -178,7 +181,7 @@ class Exposition:
             due, _, shown = heapq.heappop(self._stale_at)
             if shown.stale_at == due and shown.writer:
                 shown.stale_at = None
-                self._render(shown, shown.writer, now)
+                self._render(shown, shown.writer, shown.state, now)
         return False
 
 
@@ -191,12 +194,15 @@ def _in_order(headers: Families, blocks: Sequence[Families]) -> Iterator[bytes]:
 
 
 def _compress(
-    form: Form, joined: Sequence[Families], kept: Sequence[Families | None]
+    form: Form, joined: Sequence[Families], kept: Sequence[Sequence[bytes | None]]
 ) -> tuple[list[Families], Deflated]:
     """Return the blocks compressed, those anew that aren't yet, and all of it. Takes long: for a thread."""
     pieces = [
-        before if before is not None else tuple(map(deflated, families))
-        for families, before in zip(joined, kept, strict=True)
+        tuple(
+            deflated(piece) if before is None else before
+            for piece, before in zip(families, of_block, strict=True)
+        )
+        for families, of_block in zip(joined, kept, strict=True)
     ]
     plain = _in_order(_HEADERS[form], joined)
     return pieces, Deflated.of(plain, list(_in_order(_DEFLATED_HEADERS[form], pieces)))

@@ -35,13 +35,22 @@ class Writer:
             for family, shared in zip(ACCOUNT_FAMILIES, _SHARED, strict=True)
         )
 
-    def lines(self, state: State, now: float) -> list[bytes]:
-        """Return the lines for a state at a Unix time, in one piece for each of ``ACCOUNT_FAMILIES``."""
+    def lines(
+        self, state: State, now: float, before: tuple[State, float] | None = None
+    ) -> list[bytes | None]:
+        """Return the lines for a state at a Unix time, in one piece for each of ``ACCOUNT_FAMILIES``.
+
+        ``before`` is what they were last written for: those that are still the same are ``None``.
+        """
         account, name = self.account, self._name
-        return [
-            _lines(templates, whole, name, family.values(account, state, now)).encode()
-            for family, templates, whole in zip(ACCOUNT_FAMILIES, self._templates, _WHOLE, strict=True)
-        ]
+        lines: list[bytes | None] = []
+        for family, templates, whole in zip(ACCOUNT_FAMILIES, self._templates, _WHOLE, strict=True):
+            values = family.values(account, state, now)
+            if before and values == family.values(account, *before):
+                lines.append(None)
+            else:
+                lines.append(_lines(templates, whole, name, values).encode())
+        return lines
 
 
 def _lines(templates: Sequence[str], whole: str, name: str, values: Values) -> str:

@@ -315,9 +315,12 @@ async def test_scrapes_that_come_together_are_compressed_once(monkeypatch: pytes
     first, *others = await asyncio.gather(*[exposition.gzipped("text") for _ in range(20)])
     assert all(one == first for one in others)
     assert len(compressed) == 2 * len(ACCOUNT_FAMILIES)
-    exposition.show(accounts[599], State())
+    del compressed[:]
+    exposition.show(accounts[599], replace(STATE, last_code=503))
     await exposition.gzipped("text")
-    assert len(compressed) == 3 * len(ACCOUNT_FAMILIES), "only the block that has changed"
+    [piece] = compressed
+    assert b'cfdi_account_last_status_code{account="account-0599"} 503.0\n' in piece
+    assert b"account-0511" not in piece, "only the block that has changed, and of it the family"
 
 
 @given(st.tuples(ACCOUNTS, STATES), st.lists(st.tuples(STATES, st.floats(0, 5_000)), max_size=6))
