@@ -4,16 +4,23 @@ It speaks to the configured host alone (no redirects, no address that a document
 answers and reads at most ``MAX_BODY`` bytes. Time limits are the caller's.
 """
 
+import select
 import ssl
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import aiohttp
 
 from exporter import __version__
 from exporter.config import Environment, TlsConfig
 from exporter.outcome import Reason
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes. An answer has about a thousand, a WSDL some ten thousand."""
@@ -29,6 +36,50 @@ class TransportError(Exception):
         self.sent = sent
 
 
+KEPT: Final = 4.0
+"""Seconds that an idle connection is kept: of the usual servers Apache closes first, after 5."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Keeps connections, and uses one again only where nothing has come on it since it was last used.
+
+    What a server or a proxy sends unasked would else be taken for the answer to the next call, which is
+    another account's; aiohttp hands it on. And a call on a connection that was hung up meanwhile fails.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        # The scheduler limits the number of calls; the WSDL is fetched beside them.
+        super().__init__(limit=0, keepalive_timeout=KEPT, ssl=tls or True)
+        self._used: WeakSet[ResponseHandler] = WeakSet()
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: "list[Trace]",
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
+    ) -> "Connection":
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or protocol not in self._used:
+                break
+            if _is_silent(protocol):
+                return connection
+            connection.close()
+        if protocol is not None:
+            self._used.add(protocol)
+        return connection
+
+
+def _is_silent(protocol: "ResponseHandler") -> bool:
+    """Tell whether nothing has come on an idle connection: no bytes, read or unread, and not its end."""
+    if protocol.should_close or protocol.transport is None:
+        return False
+    unread = select.poll()
+    unread.register(protocol.transport.get_extra_info("socket"), select.POLLIN)
+    return not unread.poll(0)
+
+
 class Transport:
     """Connections to one environment's provider. To be made in a running event loop."""
 
@@ -36,14 +87,7 @@ class Transport:
         parts = urlsplit(environment.wsdl)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                # The scheduler keeps the number of calls; the WSDL is fetched beside them.
-                limit=0,
-                # A connection for each call: what a server or a proxy sends unasked, or too late, on one that
-                # is used again would be taken for the answer to the next call, which is another account's.
-                force_close=True,
-                ssl=tls_context(environment.tls) if parts.scheme == "https" else True,
-            ),
+            connector=_Connector(tls_context(environment.tls) if parts.scheme == "https" else None),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"cfdi-stamps-exporter/{__version__}", "Accept-Encoding": "identity"},

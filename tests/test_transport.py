@@ -18,7 +18,7 @@ from exporter import __version__
 from exporter.config import Environment, TlsConfig
 from exporter.outcome import Reason
 from exporter.secret import Secret
-from exporter.transport import MAX_BODY, Transport, TransportError, tls_context
+from exporter.transport import KEPT, MAX_BODY, Transport, TransportError, tls_context
 
 Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -303,7 +303,6 @@ async def test_the_request_byte_for_byte() -> None:
     assert sorted(headers, key=str.casefold) == [
         "Accept-Encoding: identity",
         "Accept: */*",
-        "Connection: close",
         "Content-Length: 14",
         "Content-Type: text/xml; charset=utf-8",
         f"Host: localhost:{server.port}",
@@ -313,14 +312,67 @@ async def test_the_request_byte_for_byte() -> None:
     assert body == "<contraseña/>".encode()
 
 
-async def test_neither_cookies_nor_connections_are_kept() -> None:
-    """What comes late or unasked on a connection must not be taken for another account's answer."""
+async def test_a_connection_is_kept_and_no_cookie() -> None:
     answer = answering(http("200 OK", b"<a/>", "Set-Cookie: session=1"), close=False)
     async with serving(answer) as server, Transport(server.environment()) as transport:
         for _ in range(5):
             await transport.post("/ws", SECRET, "urn:x")
-    assert (len(server.requests), server.connections) == (5, 5)
+    assert (len(server.requests), server.connections) == (5, 1)
     assert not any(b"cookie" in request.lower() for request in server.requests)
+
+
+@pytest.mark.parametrize(
+    "unasked",
+    [
+        http("200 OK", b"<another/>"),
+        http("200 OK", b"<another/>") * 50,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n<another>",
+        b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"junk",
+        b"",
+    ],
+    ids=["an answer", "many", "part of one", "a time-out", "junk", "its end"],
+)
+@pytest.mark.parametrize("seen", [True, False], ids=["read", "unread"])
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+async def test_what_comes_unasked_is_not_the_next_answer(
+    unasked: bytes, seen: bool, secure: bool, authority: trustme.CA, ca_file: Path
+) -> None:
+    """It may be for another account. Also where the loop had no time to read it yet."""
+
+    async def respond(writer: asyncio.StreamWriter) -> None:
+        number = len(server.requests)
+        await answering(http("200 OK", b"<a>%d</a>" % number), close=False)(writer)
+        if number == 1:
+            waiting.set_result(writer)
+
+    waiting: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+    tls = server_tls(authority, "localhost") if secure else None
+    async with serving(respond, tls) as server:
+        environment = server.environment("localhost", "https" if secure else "http")
+        async with Transport(replace(environment, tls=TlsConfig(ca_file))) as transport:
+            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a>1</a>")
+            writer = await waiting
+            writer.write(unasked)
+            if not unasked:
+                writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            if seen:
+                await asyncio.sleep(0.1)
+            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a>2</a>")
+            assert (len(server.requests), server.connections) == (2, 2)
+
+
+async def test_an_idle_connection_is_given_up_before_the_server_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert KEPT < 5, "Apache's KeepAliveTimeout"
+    monkeypatch.setattr("exporter.transport.KEPT", 0.2)
+    async with (
+        serving(answering(http("200 OK", b"<a/>"), close=False)) as server,
+        Transport(server.environment()) as transport,
+    ):
+        for _ in range(2):
+            await transport.post("/ws", SECRET, "urn:x")
+            await asyncio.sleep(0.5)
+    assert (len(server.requests), server.connections) == (2, 2)
 
 
 async def test_a_post_on_a_connection_that_the_server_gave_up_is_not_sent_again() -> None:
@@ -335,7 +387,7 @@ async def test_a_post_on_a_connection_that_the_server_gave_up_is_not_sent_again(
         with pytest.raises(TransportError, match=rf"^{CUT}$") as caught:
             await transport.post("/ws", SECRET, "urn:x")
     assert caught.value.sent
-    assert (len(server.requests), server.connections) == (2, 2)
+    assert (len(server.requests), server.connections) == (2, 1)
 
 
 async def test_a_document_is_fetched_from_the_configured_host_alone() -> None:
