@@ -85,6 +85,7 @@ class Daemon:
         self._accounts = Accounts()
         self._monitoring: Monitoring | None = None
         self._signalled: set[asyncio.Task[None]] = set()
+        self._storage: Storage | None = None
         self._storage_fails = False
         self._ready = False
         self._stop = asyncio.Event()
@@ -117,7 +118,7 @@ class Daemon:
             self._log.warning(
                 "nothing is kept over a restart, the guard's memory included", storage=":memory:"
             )
-        storage = Storage(path, exclusive=True, now=self._clock.time())
+        self._storage = storage = Storage(path, exclusive=True, now=self._clock.time())
         try:
             yield storage
         finally:
@@ -269,7 +270,8 @@ class Daemon:
         except StorageError as error:
             self._storage_failed(error)
         else:
-            if self._storage_fails:
+            # What was done may have written nothing: only a transaction shows that the storage works again.
+            if self._storage_fails and self._storage and self._storage.works:
                 self._storage_fails = False
                 self._log.info("storage recovered")
 

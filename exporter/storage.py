@@ -66,6 +66,8 @@ class Storage:
 
     def __init__(self, path: Path | None, *, exclusive: bool, now: float) -> None:
         self._lock = _take_lock(path) if path and exclusive else None
+        self.works = True
+        """Whether the latest transaction could be written."""
         self._work: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
         try:
             self._connection = _open(path, now)
@@ -125,12 +127,14 @@ class Storage:
             results = [work(self._connection) for work, _ in works]
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it is, who waits must be told, and the thread live
+            self.works = False
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             reason = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
             for _, future in works:
                 _resolve(future, None, StorageError(f"writing failed: {reason}"))
         else:
+            self.works = True
             for (_, future), result in zip(works, results, strict=True):
                 _resolve(future, result, None)
 
