@@ -7,6 +7,7 @@ errors the kind and the place are told.
 import logging
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -29,12 +30,29 @@ def logger(
     """Return a logger of its own: nothing of it is global but the silence of the libraries."""
     stream = stream or sys.stderr
     chosen: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        _Lines(stream),
         processors=_processors(form),
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=True,
     )
     return chosen
+
+
+class _Lines:
+    """Writes lines to a stream. One that can't be written is lost: polling must not end for want of a line.
+
+    The disk may be full, with the state on it as well, or nobody may read the pipe any more.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError, ValueError):  # the latter where it is closed
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = msg
 
 
 def silence_libraries(log: FilteringBoundLogger) -> None:

@@ -97,7 +97,7 @@ class Poller:
         if present.state.suspension:
             # `check` has suspended it meanwhile; that this answer is another one doesn't lift it.
             after = suspended(after, present.state.suspension)
-        # Kept before it is told: telling fails where nobody reads the log any more or its disk is full.
+        # Kept first: whatever the telling may run into, what follows from the answer stands.
         due = self._keep(present, after)
         self._tell(present.account, present.state, after, polled.outcome)
         return due

@@ -56,3 +56,17 @@ def test_storage_that_fails_is_said_once_and_so_is_its_recovery(daemon: DaemonFa
         eventually(lambda: "storage recovered" in exporter.log)
         polled_anew(exporter)
         assert exporter.log.count("storage fails") == exporter.log.count("storage recovered") == 1
+
+
+def test_it_lives_on_though_its_log_can_not_be_written(daemon: DaemonFactory) -> None:
+    """The log often lies on the same disk as the state: polling must not end for want of a line."""
+    simulator = Simulator()
+    with running(simulator):
+        exporter = daemon(CONFIG.format(wsdl=simulator.wsdl_url, password=PASSWORD), "--log.level=debug")
+        shown_when(exporter, lambda shown: AVAILABLE in shown)
+        with full_from(exporter, 0):
+            shown_when(exporter, lambda shown: shown[ERRORS] >= 3)
+            assert AVAILABLE in polled_anew(exporter)
+        eventually(lambda: "storage recovered" in exporter.log)
+        assert exporter.stop() == 0
+        assert "Traceback" not in exporter.log
