@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from exporter.clock import Clock
@@ -12,9 +10,12 @@ from exporter.config import Account, Environment
 from exporter.outcome import Failure, Outcome, Reading, Reason
 from exporter.reading import is_fault, read
 from exporter.secret import Secret
+from exporter.thread import in_thread
 from exporter.transport import Transport, TransportError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from exporter.soap import Operation
 
 WSDL_TIMEOUT: Final = 60.0
@@ -172,21 +173,13 @@ class Provider:
 
 
 def _read_in_thread(url: str, fetch: Callable[[str], bytes]) -> "Future[Operation | Failure]":
-    reading: Future[Operation | Failure] = Future()
-    reading.set_running_or_notify_cancel()  # so that the thread can always put its result somewhere
+    def work() -> "Operation | Failure":
+        # Imported here, as zeep costs more time than all the rest: the daemon is serving by now.
+        from exporter.soap import read_wsdl
 
-    def run() -> None:
-        try:
-            # Imported here, as zeep costs more time than all the rest: the daemon is serving by now.
-            from exporter.soap import read_wsdl
+        return read_wsdl(url, fetch)
 
-            reading.set_result(read_wsdl(url, fetch))
-        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-            reading.set_exception(error)
-
-    # Not an executor's: Python would wait for its end before the process can end.
-    Thread(target=run, name="wsdl", daemon=True).start()
-    return reading
+    return in_thread("wsdl", work)
 
 
 def _judge(status: int, body: bytes) -> Outcome:

@@ -16,6 +16,7 @@ import aiohttp
 from exporter import __version__
 from exporter.config import Environment, TlsConfig
 from exporter.outcome import Reason
+from exporter.resolver import Resolver
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -49,7 +50,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         # The scheduler limits the number of calls; the WSDL is fetched beside them.
-        super().__init__(limit=0, keepalive_timeout=KEPT, ssl=tls or True)
+        super().__init__(limit=0, keepalive_timeout=KEPT, resolver=Resolver(), ssl=tls or True)
         self._used: WeakSet[ResponseHandler] = WeakSet()
 
     async def connect(

@@ -1,6 +1,7 @@
 """The main job with nothing left out: the daemon as a process, real SOAP over HTTP, a real Prometheus."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -260,6 +261,30 @@ def test_it_ends_within_5_seconds_during_polls(
     eventually(lambda: php_provider.calls("acme"))
     assert exporter.stop(number, timeout=5) == 0
     assert "Traceback" not in exporter.log
+
+
+NO_NAME_SERVER = """\
+import socket, time
+look_up = socket.getaddrinfo
+def silence(host, *details, **more):
+    if host == "pac.example":
+        print("looked up", flush=True)
+        time.sleep(30)
+    return look_up(host, *details, **more)
+socket.getaddrinfo = silence
+from exporter.cli import run
+run()
+"""
+
+
+def test_it_ends_within_5_seconds_though_the_name_servers_do_not_answer(daemon: DaemonFactory) -> None:
+    """The system looks for a name in its own time, which can be half a minute; nobody waits for that."""
+    exporter = daemon(
+        config("http://pac.example/ws?wsdl", "acme", environment=", allow_plaintext: true"),
+        command=(sys.executable, "-c", NO_NAME_SERVER),
+    )
+    eventually(lambda: "looked up" in exporter.log)
+    assert exporter.stop(timeout=5) == 0
 
 
 def test_balances_and_counters_are_back_at_once_after_a_kill(daemon: DaemonFactory) -> None:

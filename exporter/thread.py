@@ -1,0 +1,23 @@
+"""Work that may hang, in a thread of its own: an executor's threads are waited for when the process ends."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def in_thread(name: str, work: Callable[[], Result]) -> "Future[Result]":
+    """Run ``work`` in a thread of this name that Python doesn't wait for; return its result to come."""
+    future: Future[Result] = Future()
+    future.set_running_or_notify_cancel()  # so that the thread can always put its result somewhere
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            future.set_exception(error)
+
+    Thread(target=run, name=name, daemon=True).start()
+    return future
