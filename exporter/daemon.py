@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
 from exporter.accounts import Accounts
-from exporter.config import Config, ConfigError, redacted
+from exporter.config import Account, Config, ConfigError, redacted
 from exporter.exposition import Exposition
 from exporter.guard import Guard
 from exporter.ledger import held
@@ -157,6 +157,7 @@ class Daemon:
             metrics=self._metrics,
             log=self._log,
             storage_failed=self._storage_failed,
+            overtaken=self._postpone,
         )
         scheduler = Scheduler(poller.poll, late=self._metrics.poll_lag.observe, crashed=self._tell_crash)
         monitoring = Monitoring(
@@ -254,6 +255,10 @@ class Daemon:
         task = self._in_background(reload())
         self._signalled.add(task)
         task.add_done_callback(self._signalled.discard)
+
+    def _postpone(self, account: Account, due: float) -> None:
+        if self._monitoring:
+            self._monitoring.postpone(account, due)
 
     async def _resume(self, name: str) -> bool:
         return self._monitoring is not None and await self._monitoring.resume(name)

@@ -123,6 +123,14 @@ class Monitoring:
                     self._suspend(monitored, suspension)
             await self._admit_pending()
 
+    def postpone(self, account: Account, due: float) -> None:
+        """Schedule an account that was given to the scheduler anew while it was polled: that poll counts.
+
+        ``due`` is when it is due next, on the monotonic clock.
+        """
+        if account.name not in self._pending:
+            self._scheduler.add(account.name, account.environment.name, due)
+
     async def close(self) -> None:
         """Close all connections."""
         await asyncio.gather(*(provider.close() for provider in self._providers.values()))

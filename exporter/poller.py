@@ -38,7 +38,8 @@ class _Poll:
 class Poller:
     """Polls accounts by name.
 
-    ``providers`` are by the name of the environment; ``storage_failed`` is told of each error of the storage.
+    ``providers`` are by the name of the environment; ``storage_failed`` is told of each error of the storage,
+    ``overtaken`` of an account that a reload changed while it was polled, and when it is due next.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Poller:
         metrics: ExporterMetrics,
         log: FilteringBoundLogger,
         storage_failed: Callable[[StorageError], object],
+        overtaken: Callable[[Account, float], object],
     ) -> None:
         self._accounts = accounts
         self._providers = providers
@@ -59,6 +61,7 @@ class Poller:
         self._metrics = metrics
         self._log = log
         self._storage_failed = storage_failed
+        self._overtaken = overtaken
         self._undocumented: set[int] = set()
         self._under_way: set[Credential] = set()
 
@@ -98,7 +101,7 @@ class Poller:
             # `check` has suspended it meanwhile; that this answer is another one doesn't lift it.
             after = suspended(after, present.state.suspension)
         # Kept first: whatever the telling may run into, what follows from the answer stands.
-        due = self._keep(present, after)
+        due = self._keep(monitored, present, after)
         self._tell(present.account, present.state, after, polled.outcome)
         return due
 
@@ -159,7 +162,7 @@ class Poller:
         if present is None:
             return None
         if held.suspension:
-            self._keep(present, suspended(present.state, held.suspension))
+            self._keep(monitored, present, suspended(present.state, held.suspension))
             if not present.state.suspension:
                 tell_suspended(self._log, present.account, held.suspension.code)
             return None
@@ -167,13 +170,17 @@ class Poller:
             self._log.info(
                 "poll held back by the guard", account=present.account.name, until=round(held.until)
             )
-        return self._keep(present, postponed(present.state, held.until, blocked=held.blocked))
+        return self._keep(monitored, present, postponed(present.state, held.until, blocked=held.blocked))
 
-    def _keep(self, present: Monitored, after: State) -> float | None:
+    def _keep(self, monitored: Monitored, present: Monitored, after: State) -> float | None:
+        """Keep what follows for the account as it is now, ``present``; it was polled as ``monitored``."""
         self._accounts.put(replace(present, state=after))
         if after.next_poll is None:
             return None
-        return self._clock.monotonic() + max(0.0, after.next_poll - self._clock.time())
+        due = self._clock.monotonic() + max(0.0, after.next_poll - self._clock.time())
+        if present is not monitored:
+            self._overtaken(present.account, due)
+        return due
 
     def _tell(self, account: Account, before: State, after: State, outcome: Outcome) -> None:
         """Log what is new: quiet while an account goes on as it did."""

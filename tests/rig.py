@@ -226,6 +226,7 @@ class Life:
             metrics=metrics,
             log=logger,
             storage_failed=self.storage_errors.append,
+            overtaken=self._postpone,
         )
         self.monitoring = Monitoring(
             self.accounts,
@@ -281,6 +282,9 @@ class Life:
             if not self.agenda.due:
                 return
             await self.poll(min(self.agenda.due, key=self.agenda.due.__getitem__))
+
+    def _postpone(self, account: Account, due: float) -> None:
+        self.monitoring.postpone(account, due)
 
     async def stop(self) -> None:
         """End in good order."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Account
-from exporter.outcome import Failure, Reading, Reason
+from exporter.outcome import Failure, Outcome, Reading, Reason
 from exporter.policy import Suspension, suspended
 from tests.peers import FakeClock
 from tests.peers.logfmt import fields
@@ -251,3 +251,26 @@ class TestReloads:
         await poll
         await life.poll()
         assert [login.password for login in rig.provider.logins] == [RIGHT]
+
+    @pytest.mark.parametrize("after", [account(interval=2 * INTERVAL), account(name="renamed")])
+    @pytest.mark.parametrize("outcome", [GOOD, Reading(503), sent()])
+    async def test_a_poll_under_way_counts_for_the_account_as_it_is_now(
+        self, rig: Rig, after: Account, outcome: Outcome
+    ) -> None:
+        """Else a reload while it lasts would be followed by another poll within half a minute."""
+        life = await rig.start(account())
+        await life.poll()
+        rig.provider.open.clear()
+        poll = await life.begin_poll()
+        rig.clock.advance(1)
+        rig.provider.script = [outcome]
+        await life.use(after)
+        rig.provider.open.set()
+        await poll
+        ended = rig.clock.monotonic()
+        next_poll = life.state(after.name).next_poll
+        assert next_poll
+        assert life.agenda.due == {after.name: ended + next_poll - rig.clock.time()}
+        await life.poll(after.name)
+        first, second = rig.provider.logins[-2:]
+        assert second.at - first.at >= (30.0 if isinstance(outcome, Failure) else after.interval)
