@@ -22,7 +22,13 @@ from exporter.outcome import Failure, Reason
 OPERATION = "getTimbresImplementacion"
 """The operation that tells the balance of an account as a whole."""
 
-_GROUPS = ("{http://www.w3.org/2001/XMLSchema}group", "{http://www.w3.org/2001/XMLSchema}attributeGroup")
+_MOST_EXTENSIONS = 100
+"""Types of a WSDL that may extend others. Those of a Java service are a handful."""
+
+_XS = "{http://www.w3.org/2001/XMLSchema}"
+# What zeep writes out wherever it is referred to, and the attributes that do so.
+_WRITTEN_OUT = {f"{_XS}group": "ref", f"{_XS}attributeGroup": "ref", f"{_XS}union": "memberTypes"}
+_EXTENSION = f"{_XS}extension"
 
 # What stands for the credential while zeep builds the envelope; no escaping changes these.
 _USERNAME = "cfdi-stamps-exporter-usuario"
@@ -66,15 +72,26 @@ class _Documents:
 
     def __init__(self, fetch: Callable[[str], bytes]) -> None:
         self._fetch = fetch
+        self._extensions = 0
 
     def load(self, url: str) -> bytes:
         document = self._fetch(url)
-        # zeep writes out groups wherever they are referred to: a small document can make it go on for hours.
-        parser = etree.XMLParser(resolve_entities=False, no_network=True)
-        for element in etree.fromstring(document, parser).iter(*_GROUPS):
-            if element.get("ref"):
-                raise _UnusableError("the WSDL's types refer to groups")
+        self._refuse_bombs(
+            etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+        )
         return document
+
+    def _refuse_bombs(self, root: etree._Element) -> None:
+        """Refuse small documents that make zeep go on for hours, or take much memory."""
+        for element in root.iter(*_WRITTEN_OUT, _EXTENSION):
+            if element.tag != _EXTENSION:
+                if element.get(_WRITTEN_OUT[str(element.tag)]):
+                    raise _UnusableError("the WSDL's types refer to groups or unions")
+                continue
+            # Each such type holds all that it inherits.
+            self._extensions += 1
+            if self._extensions > _MOST_EXTENSIONS:
+                raise _UnusableError(f"more than {_MOST_EXTENSIONS} of the WSDL's types extend others")
 
 
 def read_wsdl(url: str, fetch: Callable[[str], bytes]) -> Operation | Failure:

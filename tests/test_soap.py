@@ -192,6 +192,45 @@ def test_a_definition_that_refers_to_itself_is_invalid(document: str) -> None:
     assert (found.reason, found.sent) == (Reason.INVALID, False)
 
 
+def unions(count: int) -> str:
+    """Types of which each is twice a member of the one before."""
+    types = "".join(
+        f'<xs:simpleType name="U{number}">'
+        f'<xs:union memberTypes="ns:U{number + 1} ns:U{number + 1}"/></xs:simpleType>'
+        for number in range(count)
+    )
+    return types + f'<xs:simpleType name="U{count}"><xs:restriction base="xs:int"/></xs:simpleType>'
+
+
+@pytest.mark.timeout(20)
+def test_unions_are_refused_before_they_are_written_out() -> None:
+    """Each level doubles the work: with 60 it would never end."""
+    found = read_text(twisted(unions(60), '<xs:element name="y" type="ns:U0"/>'))
+    assert found == Failure(Reason.INVALID, "the WSDL's types refer to groups or unions", sent=False)
+
+
+def heirs(count: int) -> str:
+    """A type, so many that extend each the one before, and each with a field more."""
+    base = '<xs:complexType name="E0"><xs:sequence/></xs:complexType>'
+    return base + "".join(
+        f'<xs:complexType name="E{number}"><xs:complexContent><xs:extension base="ns:E{number - 1}">'
+        '<xs:sequence><xs:element name="x" type="xs:int"/></xs:sequence>'
+        "</xs:extension></xs:complexContent></xs:complexType>"
+        for number in range(1, count + 1)
+    )
+
+
+@pytest.mark.parametrize(("count", "refused"), [(100, False), (101, True)])
+def test_only_so_many_types_may_extend_others(count: int, refused: bool) -> None:
+    """zeep gives each all that it inherits: a megabyte of them takes a hundred, and half a minute."""
+    found = read_text(twisted(heirs(count)))
+    if refused:
+        too_many = "more than 100 of the WSDL's types extend others"
+        assert found == Failure(Reason.INVALID, too_many, sent=False)
+    else:
+        assert usable(found).soap_action == ACTION
+
+
 def test_a_type_that_extends_itself_does_no_harm_where_it_is_not_used() -> None:
     extension = '<xs:complexContent><xs:extension base="ns:A"/></xs:complexContent>'
     document = twisted(f'<xs:complexType name="A">{extension}</xs:complexType>')
