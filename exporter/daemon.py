@@ -19,7 +19,6 @@ from exporter.config import Account, Config, ConfigError, redacted
 from exporter.exposition import Exposition
 from exporter.guard import Guard
 from exporter.ledger import held
-from exporter.log import origin
 from exporter.metrics import ExporterMetrics
 from exporter.monitoring import Monitoring
 from exporter.page import Overview, Site
@@ -159,7 +158,7 @@ class Daemon:
             storage_failed=self._storage_failed,
             overtaken=self._postpone,
         )
-        scheduler = Scheduler(poller.poll, late=self._metrics.poll_lag.observe, crashed=self._tell_crash)
+        scheduler = Scheduler(poller.poll, late=self._metrics.poll_lag.observe, crashed=poller.crashed)
         monitoring = Monitoring(
             self._accounts,
             providers,
@@ -297,9 +296,6 @@ class Daemon:
             self._log.warning(
                 "accounts still fail", failing=failing, suspended=suspended, accounts=len(self._accounts)
             )
-
-    def _tell_crash(self, name: str, error: Exception) -> None:
-        self._log.error("poll crashed", account=name, **origin(error))
 
 
 @asynccontextmanager

@@ -13,10 +13,12 @@ from exporter.codes import CODES, advice, meaning
 from exporter.config import Account
 from exporter.guard import Credential, Guard
 from exporter.ledger import Charge, Held
+from exporter.log import origin
 from exporter.metrics import ExporterMetrics
 from exporter.outcome import Failure, Outcome, Reading, Reason
 from exporter.policy import State, postponed, step, suspended
 from exporter.provider import Provider
+from exporter.scheduler import CRASH_DELAY
 from exporter.storage import StorageError
 
 NOTICEABLE: Final = 1.0
@@ -78,6 +80,21 @@ class Poller:
             return await self._poll(monitored)
         finally:
             self._under_way.remove(monitored.credential)
+
+    def crashed(self, name: str, error: Exception) -> float:
+        """Take note of a poll that raised (a bug); return in how many seconds the account is due again.
+
+        It may have been sent, so that is no sooner than after any other; and it got no answer.
+        """
+        self._log.error("poll crashed", account=name, **origin(error))
+        monitored = self._accounts.get(name)
+        if monitored is None:
+            return CRASH_DELAY
+        delay = max(CRASH_DELAY, monitored.account.interval)
+        if not monitored.state.suspension:
+            state = replace(monitored.state, up=False, next_poll=self._clock.time() + delay)
+            self._accounts.put(replace(monitored, state=state))
+        return delay
 
     async def _poll(self, monitored: Monitored) -> float | None:
         polled = await self._ask(monitored)

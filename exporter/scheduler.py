@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 CRASH_DELAY: Final = 60.0
-"""Seconds until a key whose poll raised (a bug) is due again."""
+"""Seconds until a key whose poll raised (a bug) is due again where nobody can say."""
 
 
 class _Entry:
@@ -43,7 +43,8 @@ class Scheduler:
 
     ``poll`` returns the time of the next poll, on the event loop's clock, or ``None`` where there is to be
     none. ``late`` is told how many seconds after its due time each poll starts; ``crashed`` is told the key
-    and the exception of a poll that raised. To be used in the event loop's thread.
+    and the exception of a poll that raised, and returns in how many seconds the key is due again. To be used
+    in the event loop's thread.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Scheduler:
         poll: Callable[[str], Awaitable[float | None]],
         *,
         late: Callable[[float], object],
-        crashed: Callable[[str, Exception], object],
+        crashed: Callable[[str, Exception], float],
     ) -> None:
         self._poll = poll
         self._late = late
@@ -142,7 +143,8 @@ class Scheduler:
             due = await self._poll(entry.key)
             ended = True
         except Exception as error:  # noqa: BLE001 - whatever it is, the other keys must be polled on
-            self._crashed(entry.key, error)
+            due = self._loop.time() + self._crashed(entry.key, error)
+            ended = True
         finally:
             if not ended:
                 due = self._loop.time() + CRASH_DELAY

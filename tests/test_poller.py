@@ -226,6 +226,38 @@ class TestKeeping:
         assert life.state().up is None
 
 
+class TestCrashes:
+    """A poll that raises is a bug, after which nobody knows what was sent."""
+
+    @pytest.mark.parametrize(("interval", "delay"), [(1.0, 60.0), (INTERVAL, INTERVAL)])
+    async def test_it_is_not_repeated_sooner_than_any_other(
+        self, rig: Rig, interval: float, delay: float
+    ) -> None:
+        """And the account isn't up any longer: its last poll got no answer."""
+        life = await rig.start(account(interval=interval))
+        await life.poll()
+        assert life.state().up
+        assert life.poller.crashed("acme", ValueError("a bug")) == delay
+        assert life.state().up is False
+        assert life.state().next_poll == rig.clock.time() + delay
+        assert events(life) == [
+            {"msg": "poll crashed", "account": "acme", "error": "ValueError", "place": "unknown"}
+        ]
+
+    async def test_it_lifts_no_suspension(self, rig: Rig) -> None:
+        life = await rig.start(account(WRONG))
+        await life.poll_until_idle()
+        before = life.state()
+        life.poller.crashed("acme", ValueError("a bug"))
+        assert life.state() == before
+
+    async def test_an_account_that_is_gone(self, rig: Rig) -> None:
+        """Nothing comes back of it."""
+        life = await rig.start(account())
+        life.poller.crashed("globex", ValueError("a bug"))
+        assert [one.account.name for one in life.accounts] == ["acme"]
+
+
 class TestReloads:
     async def test_a_try_that_was_charged_for_an_environment_that_is_gone(self, rig: Rig) -> None:
         """It isn't sent over connections that may be closed, and its charge is given back."""

@@ -55,9 +55,8 @@ class Polls:
         self._defaults = every, takes
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
-        self.scheduler = Scheduler(
-            self._poll, late=self.lags.append, crashed=lambda key, error: self.crashed.append((key, error))
-        )
+        self.crash_delay = CRASH_DELAY
+        self.scheduler = Scheduler(self._poll, late=self.lags.append, crashed=self._take_note)
 
     @property
     def now(self) -> float:
@@ -66,6 +65,10 @@ class Polls:
 
     def add(self, key: str, due: float, group: str = "group") -> None:
         self.scheduler.add(key, group, self._start + due)
+
+    def _take_note(self, key: str, error: Exception) -> float:
+        self.crashed.append((key, error))
+        return self.crash_delay
 
     async def _poll(self, key: str) -> float | None:
         every, takes = self._defaults
@@ -336,6 +339,20 @@ def test_a_poll_that_crashes_late_is_due_again_only_after_the_delay() -> None:
         polls.add("bad", 0.0)
         await asyncio.sleep(200)
         assert [at for at, _ in polls.started] == [0.0, 100.0 + CRASH_DELAY]
+        await polls.scheduler.stop(0)
+
+    in_simulated_time(story)
+
+
+def test_a_poll_that_crashes_is_due_again_when_whoever_is_told_says() -> None:
+    async def story() -> None:
+        polls = Polls()
+        polls.crash_delay = 900.0
+        polls.crashes["bad"] = ValueError("a bug")
+        polls.scheduler.limit("group", 1)
+        polls.add("bad", 0.0)
+        await asyncio.sleep(2000)
+        assert [at for at, _ in polls.started] == [0.0, 900.0, 1800.0]
         await polls.scheduler.stop(0)
 
     in_simulated_time(story)
