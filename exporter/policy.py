@@ -20,6 +20,9 @@ RETRY_JITTER: Final = 0.1
 SLOW_DOWN_LIMIT: Final = 8
 """Times the interval: the longest gap that "we ask too much" leads to."""
 
+LARGEST_TOTAL: Final = 2**53
+"""Stamps that a counter counts up to, and then stands still: beyond, a Prometheus sample isn't exact."""
+
 _REASONS: Final = tuple(Reason)
 _NO_RESPONSES: Final = (0,) * len(RESPONSE_LABELS)
 _NO_FAILURES: Final = (0,) * len(_REASONS)
@@ -58,7 +61,7 @@ class Rise:
         if stamps is None or stamps == self.baseline:
             return self
         risen = 0 if self.baseline is None else max(0, stamps - self.baseline)
-        return Rise(self.total + risen, stamps)
+        return Rise(min(self.total + risen, LARGEST_TOTAL), stamps)
 
 
 @dataclass(frozen=True, slots=True)

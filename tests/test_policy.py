@@ -291,6 +291,13 @@ class TestCounts:
             before, rise = rise, rise.seen(reading)
             assert rise.total >= before.total
 
+    def test_a_counter_stands_still_where_it_can_be_no_longer_exact(self) -> None:
+        """A provider that says 0 and 2^53 by turns must not make a number that can't be stored."""
+        rise = Rise()
+        for _ in range(1100):
+            rise = rise.seen(0).seen(2**53)
+        assert rise.total == 2**53
+
     def test_consumption_and_purchases_come_of_used_and_contracted(self) -> None:
         """Each of its own figure."""
         state = after(Reading(200, 110, 47, 63), after(Reading(200, 100, 40, 60)))
