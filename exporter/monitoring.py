@@ -12,8 +12,8 @@ from exporter.config import Account, Config, ConfigError, Environment
 from exporter.exposition import Exposition
 from exporter.guard import Credential, Guard
 from exporter.ledger import Standing
-from exporter.policy import State, Suspension, first_poll, renewed, suspended
-from exporter.poller import tell_suspended
+from exporter.policy import State, Suspension, as_of, first_poll, renewed, suspended
+from exporter.poller import NOTICEABLE, tell_suspended
 from exporter.provider import Provider
 from exporter.scheduler import Scheduler
 from exporter.storage import StorageError
@@ -61,6 +61,7 @@ class Monitoring:
         self._pending: dict[str, _Pending] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
+        self._clocks_apart = clock.time() - clock.monotonic()
 
     async def apply(self, config: Config) -> None:
         """Monitor exactly the accounts of a configuration.
@@ -99,7 +100,11 @@ class Monitoring:
             return True
 
     async def look_around(self) -> None:
-        """Take notice of what another process (``check``) has suspended or resumed. Raises StorageError."""
+        """Take notice of what another process (``check``) has suspended or resumed, and of the clock.
+
+        Raises StorageError.
+        """
+        self._look_at_the_clock()
         async with self._changing:
             await self._guard.pay()
             # An account that is suspended from here on must not be lifted for want of its record below.
@@ -137,6 +142,14 @@ class Monitoring:
         for task in self._closing:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def _look_at_the_clock(self) -> None:
+        before, self._clocks_apart = self._clocks_apart, self._clock.time() - self._clock.monotonic()
+        if self._clocks_apart < before - NOTICEABLE:
+            now = self._clock.time()
+            self._log.warning("the clock was set back", seconds=round(before - self._clocks_apart))
+            for monitored in list(self._accounts):
+                self._accounts.put(replace(monitored, state=as_of(monitored.state, now)))
 
     def _use_environments(self, config: Config) -> None:
         used = {account.environment.name: account.environment for account in config.accounts}

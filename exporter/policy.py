@@ -172,6 +172,25 @@ def figure(stamps: Figure | None, stale_after: float, now: float) -> int | None:
     return stamps.stamps if stamps and now - stamps.at <= stale_after else None
 
 
+def as_of(state: State, now: float) -> State:
+    """Return the state with times that are ahead of ``now`` taken for now: the clock has been set back since.
+
+    Else a figure would be shown until the clock has come to where it was, and ``stale_after`` longer.
+    """
+    return replace(
+        state,
+        contracted=_not_ahead(state.contracted, now),
+        used=_not_ahead(state.used, now),
+        available=_not_ahead(state.available, now),
+        last_poll=None if state.last_poll is None else min(state.last_poll, now),
+        last_success=None if state.last_success is None else min(state.last_success, now),
+    )
+
+
+def _not_ahead(stamps: Figure | None, now: float) -> Figure | None:
+    return Figure(stamps.stamps, now) if stamps and stamps.at > now else stamps
+
+
 def _after_failure(
     state: State, failure: Failure, terms: Terms, *, started: float, now: float, jitter: float
 ) -> State:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
-from exporter.policy import Figure, Rise, State
+from exporter.policy import Figure, Rise, State, as_of
 
 _COLUMNS: Final = (
     "key, contracted, contracted_at, used, used_at, available, available_at, consumed, consumed_baseline, "
@@ -32,7 +32,7 @@ def load(connection: sqlite3.Connection, now: float) -> dict[str, State]:
 
     Times that are ahead of ``now`` (Unix time) are taken for now: the clock has been set back since.
     """
-    return {row[0]: _state(row, now) for row in connection.execute(_SELECT)}
+    return {row[0]: as_of(_state(row), now) for row in connection.execute(_SELECT)}
 
 
 def _row(key: str, state: State) -> _Row:
@@ -56,29 +56,25 @@ def _row(key: str, state: State) -> _Row:
     )
 
 
-def _state(row: _Row, now: float) -> State:
+def _state(row: _Row) -> State:
     _, contracted, contracted_at, used, used_at, available, available_at, *rest = row
     consumed, consumed_baseline, purchased, purchased_baseline, up, *times, retries, slow_downs = rest
     last_code, last_poll, last_success, next_poll = times
     return State(
-        contracted=_figure(contracted, contracted_at, now),
-        used=_figure(used, used_at, now),
-        available=_figure(available, available_at, now),
+        contracted=_figure(contracted, contracted_at),
+        used=_figure(used, used_at),
+        available=_figure(available, available_at),
         consumed=Rise(consumed, consumed_baseline),
         purchased=Rise(purchased, purchased_baseline),
         up=None if up is None else bool(up),
         last_code=last_code,
-        last_poll=_past(last_poll, now),
-        last_success=_past(last_success, now),
+        last_poll=last_poll,
+        last_success=last_success,
         next_poll=next_poll,
         retries=retries,
         slow_downs=slow_downs,
     )
 
 
-def _figure(stamps: int | None, at: float | None, now: float) -> Figure | None:
-    return None if stamps is None or at is None else Figure(stamps, min(at, now))
-
-
-def _past(at: float | None, now: float) -> float | None:
-    return None if at is None else min(at, now)
+def _figure(stamps: int | None, at: float | None) -> Figure | None:
+    return None if stamps is None or at is None else Figure(stamps, at)

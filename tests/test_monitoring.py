@@ -299,6 +299,21 @@ class TestLookAround:
         await life.poll()
         assert life.state().up
 
+    async def test_the_clock_was_set_back(self, rig: Rig) -> None:
+        """By a month: a balance that isn't renewed is shown for as long as it may be, and not for a month."""
+        life = await rig.start(account())
+        await life.poll()
+        rig.clock.time_seconds -= 30 * 86_400
+        await life.monitoring.look_around()
+        known = life.state().available
+        assert known
+        assert known.at == life.state().last_success == life.state().last_poll == rig.clock.time()
+        await life.publisher.publish()
+        shown = b'cfdi_stamps_available{account="acme"}'
+        assert shown in b"".join(life.exposition.pieces("text"))
+        rig.clock.advance(account().stale_after + 1)
+        assert shown not in b"".join(life.exposition.pieces("text"))
+
     async def test_nothing_new(self, rig: Rig) -> None:
         """Nothing is touched: neither a poll that waits nor a suspension."""
         life = await rig.start(account(WRONG), OTHER)
