@@ -80,6 +80,7 @@ class Daemon:
         self._log = log
         self._clock = time
         self._metrics = ExporterMetrics(os.environ.get("CFDI_EXPORTER_REVISION", "unknown"))
+        self._tell_loaded()
         self._exposition = Exposition(self._metrics.registry, self._clock.time)
         self._accounts = Accounts()
         self._monitoring: Monitoring | None = None
@@ -212,6 +213,9 @@ class Daemon:
             self._log.warning("configuration", remark=remark)
         await monitoring.apply(config)
         self._config = config
+        self._tell_loaded()
+
+    def _tell_loaded(self) -> None:
         self._metrics.reload_successful.set(1)
         self._metrics.reload_success_time.set(self._clock.time())
 

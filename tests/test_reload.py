@@ -254,6 +254,20 @@ def test_a_hangup_during_the_start_is_not_lost(daemon: DaemonFactory, tmp_path: 
     assert exporter.log.count(RELOADED) == 1
 
 
+def test_while_it_starts_the_configuration_counts_as_loaded(daemon: DaemonFactory) -> None:
+    """Asking the guard about thousands of accounts takes minutes, and is no reload that failed."""
+    slow = (
+        "import asyncio, exporter.monitoring as m",
+        "async def apply(self, config): await asyncio.sleep(60)",
+        "m.Monitoring.apply = apply",
+    )
+    now = time.time()
+    exporter = daemon(config("http://127.0.0.1:9/nobody?wsdl", "acme"), command=launcher(*slow))
+    metrics = exporter.metrics()
+    assert metrics[GOOD] == 1
+    assert metrics[GOOD_AT] >= now
+
+
 INTERVAL = 2.0
 STEADY = 80
 FLAPPING = 20
