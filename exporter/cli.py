@@ -136,7 +136,7 @@ def _storage_path(options: argparse.Namespace) -> Path | None:
     """Return where the state is kept, by default beside the configuration; ``None`` for in memory."""
     if options.storage_path is None:
         return Path(options.config_file).with_name("state.db")
-    return None if options.storage_path == ":memory:" else Path(options.storage_path)
+    return None if options.storage_path == Path(":memory:") else Path(options.storage_path)
 
 
 def _daemon_options(options: argparse.Namespace, storage_path: Path | None) -> "Options":

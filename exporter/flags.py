@@ -135,7 +135,7 @@ def _add_config_flags(parser: argparse.ArgumentParser) -> None:
     _flag(
         parser,
         "--config.file",
-        type=Path,
+        type=_file,
         default=Path("config.yaml"),
         metavar="FILE",
         help="the configuration (config.yaml)",
@@ -143,6 +143,7 @@ def _add_config_flags(parser: argparse.ArgumentParser) -> None:
     _flag(
         parser,
         "--storage.path",
+        type=_file,
         default=None,
         metavar="FILE",
         help="what survives a restart (state.db beside the configuration); :memory: keeps nothing",
@@ -162,7 +163,7 @@ def _add_web_flags(parser: argparse.ArgumentParser) -> None:
     _flag(
         parser,
         "--web.config.file",
-        type=Path,
+        type=_file,
         default=None,
         metavar="FILE",
         help="TLS and basic auth, in the format of Prometheus' exporter-toolkit",
@@ -234,6 +235,12 @@ def _listen_address(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def _file(text: str) -> Path:
+    if not Path(text).name:  # empty, "." or "/"
+        raise argparse.ArgumentTypeError(f"must be a file, got {text}")
+    return Path(text)
 
 
 def _path(text: str) -> str:

@@ -60,6 +60,11 @@ WRONG = [
     ("--password=hunter2", "", "unknown flag: --password"),
     ("-x", "", "unknown flag: -x"),
     ("--config.file", "", "argument --config.file: expected one argument"),
+    *(
+        (f"{flag}={value}", "", f"argument {flag}: must be a file, got {value}")
+        for flag in ("--config.file", "--storage.path", "--web.config.file")
+        for value in ("", "/", ".")
+    ),
     ("chekc", "", "unknown command: chekc, did you mean check?"),
     ("serve", "", "unknown command: serve"),
     ("check", " check", "the following arguments are required: NAME"),
