@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter import log
+from exporter import log, stdio
 from exporter.config import ConfigError, load
 from exporter.flags import Command, parser
 from exporter.storage import StorageError
@@ -28,10 +28,14 @@ def run() -> NoReturn:
     """Run the command line of this process."""
     # Until the event loop takes over, SIGTERM ends it as an interrupt does: in good order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stdio.prepare()
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(EXIT_OK)
+    finally:
+        if not stdio.flush():
+            sys.exit(EXIT_FAILED)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return command(options, logger)
     except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for a person at the terminal
+        stdio.complain(str(error))
         return EXIT_USAGE
     except StorageError as error:
         logger.error("can't start", error=str(error))  # noqa: TRY400 - no traceback
@@ -79,8 +83,8 @@ def _check_config(path: Path, web_config: Path | None) -> int:
     if errors:
         raise ConfigError(tuple(errors))
     for remark in config.warnings:
-        print(f"warning: {remark}", file=sys.stderr)  # noqa: T201
-    print(f"{config.path}: {len(config.accounts)} accounts, no errors")  # noqa: T201
+        stdio.complain(f"warning: {remark}")
+    stdio.say(f"{config.path}: {len(config.accounts)} accounts, no errors")
     return EXIT_OK
 
 
@@ -97,14 +101,14 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     config = load(options.config_file, os.environ)
     account = check.find(config, options.account)
     if account is None:
-        print(check.unknown(config, options.account), file=sys.stderr)  # noqa: T201
+        stdio.complain(check.unknown(config, options.account))
         return EXIT_USAGE
     checking = check.run(account, _storage_path(options), resume=options.resume, log=logger)
     try:
         report = asyncio.run(checking)
     except KeyboardInterrupt:
         return EXIT_FAILED  # a script must not take it for an answer
-    print(report.coloured() if _in_colour() else report.text)  # noqa: T201
+    stdio.say(report.coloured() if _in_colour() else report.text)
     return EXIT_OK if report.ok else EXIT_FAILED
 
 

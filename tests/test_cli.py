@@ -325,6 +325,62 @@ def test_a_check_is_in_colour_on_a_terminal_and_plain_elsewhere(folder: Path) ->
         assert (refused.returncode, "\x1b" in refused.stdout) == (1, False)
 
 
+# Output that goes nowhere. --------------------------------------------------------------------------------
+
+
+def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which $0 is the program, with Python's output buffered as by default."""
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        ["sh", "-c", line.replace("$0", '"$0" -m exporter'), sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env={**buffered, **env},
+    )
+
+
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.parametrize("env", [{}, UNBUFFERED])
+@pytest.mark.parametrize("arguments", ["--help", "--version", "--config.check"])
+def test_a_reader_that_has_seen_enough_is_no_error(arguments: str, env: dict[str, str]) -> None:
+    """As in `--help | head -1`: the exit code is what it would have been, and nobody complains."""
+    done = shell(f"{{ sleep 0.2; $0 {arguments}; echo $? >&3; }} 3>&2 | :", **env)
+    assert done.stderr == "0\n"
+
+
+@pytest.mark.parametrize("env", [{}, UNBUFFERED])
+def test_a_full_disk_is_an_error(env: dict[str, str]) -> None:
+    """What a script reads from that file isn't all of it."""
+    done = shell("$0 --config.check >/dev/full", **env)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+
+
+def test_closed_output_changes_no_exit_code() -> None:
+    """Nor does anything else, such as the storage, come to stand where errors are written to."""
+    assert shell("$0 --config.check >&-").returncode == 0
+    assert shell("$0 --config.check 2>&-").stdout == "config.yaml: 2 accounts, no errors\n"
+    assert shell("$0 --bogus 2>&-").returncode == 2
+    assert shell("$0 check acme <&- >&- 2>&-").returncode == 1
+    done = shell("$0 check acmee 2>&-")
+    assert (done.returncode, done.stdout) == (2, "")
+    done = shell("$0 check acme >&-")
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_letters_that_the_output_lacks_are_escaped(folder: Path) -> None:
+    (folder / "config.yaml").write_text(CONFIG.replace("name: acme", 'name: "ñandú 📨"'))
+    done = run("check", "ñandú 📨", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith(r"\xf1and\xfa \U0001f4e8: no answer (connection)")
+    assert "Soluci\\xf3n" in run("--help", PYTHONIOENCODING="ascii").stdout
+
+
 # The process. ---------------------------------------------------------------------------------------------
 
 

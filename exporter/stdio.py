@@ -1,0 +1,46 @@
+"""The standard streams as a process finds them: closed, full, without a reader, short of letters."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+
+def prepare() -> None:
+    """Make all three usable, whatever the process was started with.
+
+    A closed one becomes the null device: else the next file or socket would get its number, and what is
+    written to the terminal with it.
+    """
+    streams: Any = sys  # a closed one is None, which its type doesn't say
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(streams, name) is None:
+            setattr(streams, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for good
+    streams.stdout.reconfigure(errors="backslashreplace")  # as stderr does: it may lack letters of a name
+
+
+def say(text: str) -> None:
+    """Print a line to stdout. Its reader may have seen enough, as in `check NAME | head -1`."""
+    with suppress(BrokenPipeError):
+        print(text)  # noqa: T201
+
+
+def complain(text: str) -> None:
+    """Print a line to stderr. Where that isn't possible the exit code has to tell."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)  # noqa: T201
+
+
+def flush() -> bool:
+    """Write out what is left, at the end; return whether stdout has, or wants, all of it."""
+    complete = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                complain(f"can't write: {error.strerror}")
+                complete = False
+            # Python would try once more when it ends, complain, and have an exit code of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return complete
