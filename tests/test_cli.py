@@ -22,6 +22,7 @@ from exporter.simulator import Simulator
 from tests.config.configs import make_certificates
 from tests.peers import DaemonFactory, eventually
 from tests.peers.daemon import EXPORTER
+from tests.peers.http import request
 from tests.peers.process import Process
 from tests.test_end_to_end import config, running
 
@@ -411,6 +412,33 @@ def test_the_other_commands_end_in_good_order_too(folder: Path, command: str) ->
         process.await_log(lambda said: "SIMULATED" in said or None, 20)
         assert process.stop(signal, 5) == 0, process.log
         assert "Traceback" not in process.log
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&1 | :", "<&- >&- 2>&-"])
+def test_a_log_that_can_not_be_written_ends_nothing(folder: Path, redirection: str) -> None:
+    """Its disk is full, its reader has gone, or there is none: it polls, serves, and stops in good order."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as given:
+        address = f"127.0.0.1:{given.getsockname()[1]}"
+    flags = f"--storage.path=:memory: --log.level=debug --web.listen-address={address}"
+    daemon = f'echo $$ > pid; exec "$0" -m exporter {flags}'
+    line = f"(sleep 0.2; sh -c '{daemon}' \"$0\"; echo $? > code) {redirection}"
+    with running(simulator := Simulator()):
+        (folder / "config.yaml").write_text(config(simulator.wsdl_url, "healthy@demo.example", interval="1h"))
+        process = Process(["sh", "-c", line, sys.executable], folder / "log", cwd=folder, env={})
+        try:
+            eventually(lambda: is_polled(address))
+            os.kill(int((folder / "pid").read_text()), SIGTERM)
+            eventually(lambda: (folder / "code").exists() and (folder / "code").read_text())
+        finally:
+            process.kill()
+    assert (folder / "code").read_text() == "0\n"
+
+
+def is_polled(address: str) -> bool:
+    try:
+        return 'cfdi_account_up{account="healthy"} 1' in request(address, "/metrics").text
+    except ConnectionError:
+        return False
 
 
 def test_it_may_open_as_many_files_as_the_system_allows(daemon: DaemonFactory) -> None:
