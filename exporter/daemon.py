@@ -28,7 +28,7 @@ from exporter.records import load
 from exporter.scheduler import Scheduler
 from exporter.server import Server
 from exporter.storage import Storage, StorageError
-from exporter.watch import Watch, signature
+from exporter.watch import Signature, Watch, signature
 from exporter.web import Pages
 
 STOP_GRACE: Final = 4.0
@@ -75,6 +75,7 @@ class Daemon:
         self._load_config = load_config
         self._config = config
         self._watch = Watch(SETTLE, config.watched()) if options.auto_reload else None
+        self._refused: tuple[Path, ...] = ()  # what the latest configuration is made of, where it is refused
         self._reloading = asyncio.Lock()
         self._options = options
         self._log = log
@@ -222,12 +223,15 @@ class Daemon:
     async def _reload(self) -> tuple[str, ...]:
         """Take up the configuration anew, all of it or nothing; return what is wrong with it."""
         async with self._reloading:
+            before = await asyncio.to_thread(self._signature)
             try:
-                config, watch = await asyncio.to_thread(self._load)
+                config, watch = await asyncio.to_thread(self._load, before)
                 if self._monitoring:
                     await self._use(self._monitoring, config)
-                self._config, self._watch = config, watch
+                self._config, self._watch, self._refused = config, watch, ()
             except ConfigError as error:
+                self._refused = error.files
+                self._watch = self._watch and Watch(SETTLE, self._watched(), before)
                 self._metrics.reload_successful.set(0)
                 for line in error.errors:
                     self._log.error("configuration not reloaded", error=line)
@@ -235,19 +239,23 @@ class Daemon:
         self._log.info("configuration reloaded", accounts=len(config.accounts))
         return ()
 
-    def _load(self) -> tuple[Config, Watch | None]:
+    def _load(self, before: Signature) -> tuple[Config, Watch | None]:
         """Load the configuration anew, with a watch that misses no change from then on."""
-        if not self._options.auto_reload:
-            return self._load_config(), None
-        before = signature(self._config.watched())
         config = self._load_config()
-        return config, Watch(SETTLE, config.watched(), before)
+        return config, self._watch and Watch(SETTLE, config.watched(), before)
+
+    def _signature(self) -> Signature:
+        return signature(self._watched()) if self._watch else {}
+
+    def _watched(self) -> list[Path]:
+        # What a refused configuration names beyond the running one may be what is to be put right.
+        return [*self._config.watched(), *self._refused]
 
     async def _reload_if_changed(self) -> None:
-        watch, config, now = self._watch, self._config, self._clock.monotonic()
+        watch, now = self._watch, self._clock.monotonic()
         if watch is None:
             return
-        paths = await asyncio.to_thread(config.watched)
+        paths = await asyncio.to_thread(self._watched)
         if await asyncio.to_thread(watch.look, paths, now):
             await self._reload()
 

@@ -213,6 +213,28 @@ def test_by_itself_it_tells_of_a_bad_file_once(daemon: DaemonFactory) -> None:
     shown_when(exporter, lambda shown: shows(shown, "globex"))
 
 
+def test_by_itself_it_looks_at_what_a_refused_configuration_names(
+    daemon: DaemonFactory, tmp_path: Path
+) -> None:
+    """The new account comes before its password, and a new file of accounts is put right: nobody touches the
+    configuration again. Each refusal is told once."""
+    text = config("http://127.0.0.1:9/nobody?wsdl", "acme", interval="1h")
+    exporter = daemon(text, "--config.auto-reload", command=launcher(SOONER))
+    exporter.config_file.write_text(
+        f"{text}- {{name: globex, username: g, password_file: globex}}\naccount_files: [more.yaml]\n"
+    )
+    eventually(lambda: exporter.log.count(NOT_RELOADED) == 2)
+    (tmp_path / "more.yaml").write_text("- {name: initech, username: i, password: p, x: y}\n")
+    eventually(lambda: "x: unknown key" in exporter.log)
+    (tmp_path / "more.yaml").write_text("- {name: initech, username: i, password: p}\n")
+    time.sleep(SETTLE / 2)
+    (tmp_path / "globex").write_text("secret")
+    shown_when(exporter, lambda shown: shows(shown, "globex") and shows(shown, "initech"))
+    time.sleep(SETTLE + 0.5)
+    assert exporter.log.count(RELOADED) == 1
+    assert exporter.log.count(NOT_RELOADED) == 4
+
+
 def test_a_change_while_the_configuration_is_being_read_is_not_lost(
     daemon: DaemonFactory, tmp_path: Path
 ) -> None:

@@ -175,10 +175,10 @@ class _Resolver:
     def _fetched_password(self, section: AccountSection) -> tuple[Secret, str]:
         if section.password_file is not None:
             path = self.findings.base / section.password_file
+            self.findings.files[path] = None
             text = read_text(path, PASSWORD_FILE_LIMIT)
             # Editors and `echo` end a file with a line end; a password may end with blanks, and keeps them.
             password, source = re.sub(r"\r?\n\Z", "", text), f"password_file: {path}"
-            self.findings.files[path] = None
         else:
             variable = section.password_env or ""
             if variable not in self.environ:

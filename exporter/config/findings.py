@@ -36,7 +36,7 @@ class Findings:
     """Keys that a message may name whatever they hold."""
     problems: list[Problem] = field(default_factory=list)
     warnings: dict[str, None] = field(default_factory=dict)
-    """Each once, in their order; so are the files."""
+    """Each once, in their order; so are the files that were read or looked for."""
     files: dict[Path, None] = field(default_factory=dict)
 
     def read(self, path: Path) -> Document | None:
@@ -76,7 +76,7 @@ class Findings:
     def error(self) -> ConfigError:
         """All problems, in the order of files and lines, each once."""
         in_order = sorted(self.problems, key=lambda problem: (problem.rank, problem.line))
-        return ConfigError(tuple(dict.fromkeys(problem.text for problem in in_order)))
+        return ConfigError(tuple(dict.fromkeys(problem.text for problem in in_order)), tuple(self.files))
 
     def _stand_ins(self, model: type[Section], where: Where) -> dict[str, str]:
         """For the needed keys, all of them text, where they are missing or broken: equal to no other's."""

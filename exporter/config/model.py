@@ -10,11 +10,15 @@ from exporter.secret import Secret
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. `errors` says all that is wrong, each with its place."""
+    """The configuration can't be used. `errors` says all that is wrong, each with its place.
 
-    def __init__(self, errors: tuple[str, ...]) -> None:
+    `files` are those that were read or looked for: when one changes it may be different.
+    """
+
+    def __init__(self, errors: tuple[str, ...], files: tuple[Path, ...] = ()) -> None:
         super().__init__("\n".join(errors))
         self.errors = errors
+        self.files = files
 
 
 @dataclass(frozen=True, slots=True)
