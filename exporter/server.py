@@ -14,7 +14,7 @@ from exporter.auth import BasicAuth
 from exporter.config import ConfigError
 from exporter.listening import bind, reachable, shown_address
 from exporter.log import origin
-from exporter.watch import Watch, signature
+from exporter.watch import Signature, Watch, signature
 from exporter.web import Pages, Protection, application
 from exporter.webconfig import WebConfig, load_web_config
 
@@ -44,7 +44,8 @@ class Server:
         self._path = web_config
         self._log = log
         self._config = load_web_config(web_config) if web_config else WebConfig()
-        self._watch = Watch(SETTLE, self._config.files)
+        self._files = self._config.files
+        self._watch = Watch(SETTLE, self._files)
         self._auth = BasicAuth(self._config.users)
         self._protection = Protection(self._auth, self._config.headers)
         self._runner = web.AppRunner(
@@ -84,7 +85,7 @@ class Server:
         """Take up certificates, users and headers anew where files have changed; keep all if one is bad."""
         if self._path is None:
             return
-        path, files = self._path, self._config.files
+        path, files = self._path, self._files
         if not await asyncio.to_thread(self._watch.look, files, time.monotonic()):
             return
         before = await asyncio.to_thread(signature, files)
@@ -93,15 +94,20 @@ class Server:
         except ConfigError as error:
             for line in error.errors:
                 self._log.error("web configuration not reloaded", error=line)
+            # What it names beyond the one in use may be what is to be put right.
+            self._look_at(tuple(dict.fromkeys((*self._config.files, *error.files))), before)
             return
         if config.tls or self._config.tls:
             await self._listen(config.tls)
         self._auth.users = config.users
         self._protection.headers = config.headers
-        if config.files != files:
-            self._watch = Watch(SETTLE, config.files, before)
+        self._look_at(config.files, before)
         self._config = config
         self._log.info("web configuration reloaded")
+
+    def _look_at(self, files: tuple[Path, ...], before: Signature) -> None:
+        if files != self._files:
+            self._files, self._watch = files, Watch(SETTLE, files, before)
 
     async def _listen(self, tls: "ssl.SSLContext | None") -> None:
         """Accept connections with these TLS settings from now on; those that are open go on as they are."""

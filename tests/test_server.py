@@ -484,6 +484,26 @@ async def test_users_and_headers_are_taken_up_when_their_file_changes(
         assert site.logged.getvalue().count('msg="web configuration reloaded"') == 1
 
 
+async def test_a_refused_file_is_tried_again_when_what_it_names_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificate that it newly names comes later; the file itself isn't touched again."""
+    monkeypatch.setattr("exporter.server.SETTLE", 0.0)
+    authority = Authority(tmp_path)
+    web = with_web_config(tmp_path, USERS)
+    async with serving(web) as site:
+        tls = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n"
+        web.write_text(USERS + tls)
+        for _ in range(3):
+            await site.server.refresh()
+        assert site.logged.getvalue().count('msg="web configuration not reloaded"') == 1
+        authority.issue("server")
+        await site.server.refresh()
+        assert site.logged.getvalue().count('msg="web configuration reloaded"') == 1
+        secure = await asyncio.to_thread(request, site.address, "/metrics", ALICE, tls=authority.client())
+        assert secure.status == 200
+
+
 async def test_configured_headers_are_on_each_answer(tmp_path: Path) -> None:
     """Those of the configuration win over the page's own; errors carry them too."""
     policy = "default-src 'self'"
