@@ -4,11 +4,13 @@ Libraries' own texts never come out: at debug level zeep logs the envelope, pass
 errors the kind and the place are told.
 """
 
+import errno
 import logging
 import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Literal, TextIO
 
 import structlog
@@ -19,6 +21,8 @@ Format = Literal["logfmt", "json"]
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _FIRST = ("time", "level", "msg")
+
+_AGAIN = 60.0  # seconds until the same error of a library is told again
 
 # What these say of a request or an answer can hold a password: none of it is wanted.
 _SILENT = ("zeep", "aiohttp", "asyncio", "urllib3", "requests")
@@ -69,16 +73,20 @@ def silence_libraries(log: FilteringBoundLogger) -> None:
 
 
 class _Errors(logging.Handler):
-    """Tells of a library's error without its text."""
+    """Tells of a library's error without its text, and of the same one once a minute."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__(logging.ERROR)
         self._log = log
+        self._told: dict[tuple[str, ...], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         kind = origin(error) if error else {"place": f"{record.filename}:{record.lineno}"}
-        self._log.error("library error", library=record.name, **kind)
+        what, now = (record.name, *kind.values()), monotonic()
+        if now - self._told.get(what, -_AGAIN) >= _AGAIN:
+            self._told[what] = now
+            self._log.error("library error", library=record.name, **kind)
 
 
 def origin(error: BaseException) -> dict[str, str]:
@@ -90,7 +98,11 @@ def origin(error: BaseException) -> dict[str, str]:
     while trace and trace.tb_next:
         trace = trace.tb_next
     place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "unknown"
-    return {"error": type(error).__name__, "place": place}
+    kind = type(error)
+    # A library's own OSErrors have numbers of its own.
+    number = error.errno if isinstance(error, OSError) and kind.__module__ == "builtins" else None
+    name = errno.errorcode.get(number or 0)
+    return {"error": kind.__name__, **({"errno": name} if name else {}), "place": place}
 
 
 def _processors(form: Format) -> list[Processor]:

@@ -1,5 +1,6 @@
 """The log's lines, exactly; and that libraries add none."""
 
+import errno
 import io
 import json
 import logging
@@ -183,6 +184,42 @@ def test_of_a_library_s_error_the_kind_and_the_place_are_told(
     begin = f'time={TIME} level=error msg="library error" library={name}'
     assert re.fullmatch(rf"{begin} place=test_log.py:\d+", plain)
     assert re.fullmatch(rf"{begin} error=ValueError place=test_log.py:\d+", raised)
+
+
+@pytest.mark.usefixtures("restored_loggers")
+def test_a_library_s_error_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of files, asyncio tells a thousand times a second that it can't accept: that would fill a disk."""
+    now = 1000.0
+    monkeypatch.setattr("exporter.log.monotonic", lambda: now)
+    told = io.StringIO()
+    silence_libraries(logger("info", "logfmt", told))
+
+    def fail(name: str, error: Exception) -> None:
+        try:
+            raise error
+        except OSError:
+            logging.getLogger(name).exception("<password>s3cret</password>")
+
+    for _ in range(1000):
+        fail("asyncio", OSError(errno.EMFILE, "<password>s3cret</password>"))
+        fail("asyncio", OSError(errno.ENFILE, "<password>s3cret</password>"))
+        fail("aiohttp", OSError("<password>s3cret</password>"))
+        now += 0.05  # 50 s in all
+    assert len(told.getvalue().splitlines()) == 3
+    now += 11
+    fail("asyncio", OSError(errno.EMFILE, "<password>s3cret</password>"))
+    begin = f'time={TIME} level=error msg="library error" library'
+    for line, expected in zip(
+        told.getvalue().splitlines(),
+        (
+            r"=asyncio error=OSError errno=EMFILE place=test_log.py:\d+",
+            r"=asyncio error=OSError errno=ENFILE place=test_log.py:\d+",
+            r"=aiohttp error=OSError place=test_log.py:\d+",
+            r"=asyncio error=OSError errno=EMFILE place=test_log.py:\d+",
+        ),
+        strict=True,
+    ):
+        assert re.fullmatch(begin + expected, line)
 
 
 @pytest.mark.usefixtures("restored_loggers")
