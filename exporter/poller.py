@@ -208,7 +208,7 @@ class Poller:
                 tell_suspended(self._log, account, after.suspension.code)
         elif after.up and before.up is False:
             self._log.info("account recovered", account=account.name)
-        elif not after.up and _kind(outcome) != _kind(before.last_outcome):
+        elif not after.up and _what(outcome) != _what(before.last_outcome):
             self._log.warning("poll failed", account=account.name, **_kind(outcome))
         else:
             self._log.debug("polled", account=account.name, **_kind(outcome))
@@ -230,6 +230,16 @@ def tell_suspended(log: FilteringBoundLogger, account: Account, code: int) -> No
         advice=advice(code),
         resume=f"after that: a reload with another credential, or check --resume {account.name}",
     )
+
+
+def _what(outcome: Outcome | None) -> Reason | int | None:
+    """Return what makes an outcome another one than the last: its words may change with each poll."""
+    match outcome:
+        case Failure(reason=reason):
+            return reason
+        case Reading(status=status):
+            return status
+    return None
 
 
 def _kind(outcome: Outcome | None) -> dict[str, str | int]:

@@ -85,6 +85,17 @@ class TestTelling:
             {"msg": "account recovered", "account": "acme"},
         ]
 
+    async def test_quiet_while_only_the_words_for_a_failure_change(self, rig: Rig) -> None:
+        """A provider with several addresses fails at another one each time."""
+        life = await rig.start(account())
+        await life.poll()
+        rig.provider.script = [
+            Failure(Reason.CONNECTION, f"no connection: Connect call failed ('192.0.2.{number}', 443)")
+            for number in (1, 2, 1, 3)
+        ]
+        await life.poll_until_idle(4)
+        assert messages(life) == ["poll failed"]
+
     async def test_an_account_that_is_down_from_the_start_on(self, rig: Rig) -> None:
         """Is said, with the code's meaning."""
         rig.provider.script = [Reading(503)]
