@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final
 
-import bcrypt
-
 CACHED: Final = 256
 """Credentials whose check is remembered: a client sends the same ones again and again."""
 
@@ -63,6 +61,8 @@ class BasicAuth:
         return Verdict.ALLOWED if allowed else Verdict.REFUSED
 
     async def _check(self, mark: bytes, password: bytes, hashed: bytes) -> None:
+        import bcrypt  # here, as most servers have no users
+
         self._waiting += 1
         try:
             # One at a time: guessing must not take more than one core.

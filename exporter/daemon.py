@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
 from exporter.accounts import Accounts
-from exporter.config import Account, Config, ConfigError, redacted
+from exporter.config import Account, Config, redacted
 from exporter.exposition import Exposition
 from exporter.guard import Guard
 from exporter.ledger import held
@@ -25,10 +25,10 @@ from exporter.page import Overview, Site
 from exporter.poller import Poller
 from exporter.publisher import Publisher
 from exporter.records import load
+from exporter.reloading import Reloading
 from exporter.scheduler import Scheduler
 from exporter.server import Server
 from exporter.storage import Storage, StorageError
-from exporter.watch import Signature, Watch, signature
 from exporter.web import Pages
 
 STOP_GRACE: Final = 4.0
@@ -43,9 +43,6 @@ PUBLISH_EVERY: Final = 0.5
 
 WATCH_EVERY: Final = 1.0
 """Seconds between two looks at files that may have changed."""
-
-SETTLE: Final = 5.0
-"""Seconds that a change of the configuration or a password file must have stood still before a reload."""
 
 SUMMARY_EVERY: Final = 3600.0
 """Seconds between two lines in the log about accounts that go on failing: each told of it once."""
@@ -70,19 +67,21 @@ class Daemon:
     """The running exporter. To be made in a running event loop."""
 
     def __init__(
-        self, load_config: Callable[[], Config], config: Config, options: Options, log: FilteringBoundLogger
+        self, load_config: Callable[[], Config], options: Options, log: FilteringBoundLogger
     ) -> None:
-        self._load_config = load_config
-        self._config = config
-        self._watch = Watch(SETTLE, config.watched()) if options.auto_reload else None
-        self._refused: tuple[Path, ...] = ()  # what the latest configuration is made of, where it is refused
-        self._reloading = asyncio.Lock()
         self._options = options
         self._log = log
         self._clock = time
         self._metrics = ExporterMetrics(os.environ.get("CFDI_EXPORTER_REVISION", "unknown"))
-        self._tell_loaded()
-        self._exposition = Exposition(self._metrics.registry, self._clock.time)
+        self._exposition = Exposition(self._metrics, self._clock.time)
+        self._shown = asyncio.Event()  # set once the accounts are
+        self._reloading = Reloading(
+            load_config,
+            automatic=options.auto_reload,
+            clock=self._clock,
+            metrics=self._metrics,
+            log=log,
+        )
         self._accounts = Accounts()
         self._monitoring: Monitoring | None = None
         self._signalled: set[asyncio.Task[None]] = set()
@@ -95,16 +94,20 @@ class Daemon:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve and poll until ``stop`` is set.
 
-        Raises OSError where an address and StorageError where the storage can't be had.
+        Raises OSError where an address can't be had, ConfigError where the configuration is wrong, and
+        StorageError where the storage can't be had.
         """
         async with AsyncExitStack() as running:
             self._stop = stop
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload_by_signal)
-            self._log.info("starting", version=__version__, config=str(self._config.path))
-            storage = await running.enter_async_context(self._storing())
+            self._log.info("starting", version=__version__)
+            # Before the accounts are loaded: with thousands of them that takes a while.
             await running.enter_async_context(self._serving())
-            await running.enter_async_context(self._polling(storage))
-            self._ready = True
+            await self._reloading.load()
+            if not stop.is_set():
+                storage = await running.enter_async_context(self._storing())
+                await running.enter_async_context(self._polling(storage))
+                self._ready = True
             await stop.wait()
             self._ready = False
             self._log.info("stopping")
@@ -130,10 +133,11 @@ class Daemon:
         pages = Pages(
             exposition=self._exposition,
             ready=lambda: self._ready,
-            config=lambda: redacted(self._config),
+            shown=self._shown,
+            config=lambda: redacted(config) if (config := self._reloading.config) else None,
             overview=Overview(self._accounts, self._clock, Site(__version__, self._options.telemetry_path)),
             telemetry_path=self._options.telemetry_path,
-            reload=self._reload if self._options.lifecycle else None,
+            reload=self._reloading.reload if self._options.lifecycle else None,
             resume=self._resume if self._options.lifecycle else None,
         )
         options = self._options
@@ -160,7 +164,7 @@ class Daemon:
             storage_failed=self._storage_failed,
             overtaken=self._postpone,
         )
-        scheduler = Scheduler(poller.poll, late=self._metrics.poll_lag.observe, crashed=poller.crashed)
+        scheduler = Scheduler(poller.poll, late=self._metrics.poll_started, crashed=poller.crashed)
         monitoring = Monitoring(
             self._accounts,
             providers,
@@ -176,12 +180,12 @@ class Daemon:
         publisher = Publisher(self._accounts, storage, self._exposition)
         tasks = [
             self._in_background(self._start(monitoring)),
-            self._in_background(self._regularly(PUBLISH_EVERY, publisher.publish)),
+            self._in_background(self._publish(monitoring, publisher)),
             self._in_background(self._regularly(LOOK_AROUND_EVERY, monitoring.look_around)),
             self._in_background(self._regularly(SUMMARY_EVERY, self._tell_failing)),
         ]
         if self._options.auto_reload:
-            tasks.append(self._in_background(self._regularly(WATCH_EVERY, self._reload_if_changed)))
+            tasks.append(self._in_background(self._regularly(WATCH_EVERY, self._reloading.reload_if_changed)))
         try:
             yield
         finally:
@@ -205,63 +209,18 @@ class Daemon:
         return task
 
     async def _start(self, monitoring: Monitoring) -> None:
-        async with self._reloading:
-            await self._use(monitoring, self._config)
+        await self._reloading.start(monitoring.apply)
         self._log.info("polling", accounts=len(self._accounts))
 
-    async def _use(self, monitoring: Monitoring, config: Config) -> None:
-        for remark in config.warnings:
-            self._log.warning("configuration", remark=remark)
-        await monitoring.apply(config)
-        self._config = config
-        self._tell_loaded()
-
-    def _tell_loaded(self) -> None:
-        self._metrics.reload_successful.set(1)
-        self._metrics.reload_success_time.set(self._clock.time())
-
-    async def _reload(self) -> tuple[str, ...]:
-        """Take up the configuration anew, all of it or nothing; return what is wrong with it."""
-        async with self._reloading:
-            before = await asyncio.to_thread(self._signature)
-            try:
-                config, watch = await asyncio.to_thread(self._load, before)
-                if self._monitoring:
-                    await self._use(self._monitoring, config)
-                self._config, self._watch, self._refused = config, watch, ()
-            except ConfigError as error:
-                self._refused = error.files
-                self._watch = self._watch and Watch(SETTLE, self._watched(), before)
-                self._metrics.reload_successful.set(0)
-                for line in error.errors:
-                    self._log.error("configuration not reloaded", error=line)
-                return error.errors
-        self._log.info("configuration reloaded", accounts=len(config.accounts))
-        return ()
-
-    def _load(self, before: Signature) -> tuple[Config, Watch | None]:
-        """Load the configuration anew, with a watch that misses no change from then on."""
-        config = self._load_config()
-        return config, self._watch and Watch(SETTLE, config.watched(), before)
-
-    def _signature(self) -> Signature:
-        return signature(self._watched()) if self._watch else {}
-
-    def _watched(self) -> list[Path]:
-        # What a refused configuration names beyond the running one may be what is to be put right.
-        return [*self._config.watched(), *self._refused]
-
-    async def _reload_if_changed(self) -> None:
-        watch, now = self._watch, self._clock.monotonic()
-        if watch is None:
-            return
-        paths = await asyncio.to_thread(self._watched)
-        if await asyncio.to_thread(watch.look, paths, now):
-            await self._reload()
+    async def _publish(self, monitoring: Monitoring, publisher: Publisher) -> None:
+        await monitoring.applied.wait()
+        await self._guarded(publisher.publish)
+        self._shown.set()
+        await self._regularly(PUBLISH_EVERY, publisher.publish)
 
     def _reload_by_signal(self) -> None:
         async def reload() -> None:
-            await self._reload()
+            await self._reloading.reload()
 
         task = self._in_background(reload())
         self._signalled.add(task)
@@ -292,7 +251,7 @@ class Daemon:
                 self._log.info("storage recovered")
 
     def _storage_failed(self, error: StorageError) -> None:
-        self._metrics.storage_errors.inc()
+        self._metrics.storage_failed()
         if not self._storage_fails:
             self._storage_fails = True
             self._log.error(
@@ -333,8 +292,7 @@ async def run(load_config: Callable[[], Config], options: Options, log: Filterin
     """
     _raise_file_limit()
     async with stop_signals() as stop:
-        config = load_config()
-        await Daemon(load_config, config, options, log).run(stop)
+        await Daemon(load_config, options, log).run(stop)
 
 
 def _raise_file_limit() -> None:

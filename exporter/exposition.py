@@ -12,14 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-
 from exporter.blocks import SIZE, Block, Families
 from exporter.compression import Deflated, deflated
 from exporter.config import Account
-from exporter.metrics import ACCOUNT_FAMILIES
+from exporter.metrics import ACCOUNT_FAMILIES, OPENMETRICS_END, ExporterMetrics
 from exporter.policy import State
 from exporter.rendering import Writer, header
 
@@ -33,6 +29,7 @@ CONTENT_TYPES: Final[dict[Form, str]] = {
 TURN: Final = 64
 """Accounts that are rendered before others have their turn on the loop: a millisecond or two."""
 
+_END: Final[dict[Form, bytes]] = {"text": b"", "openmetrics": OPENMETRICS_END}
 _SMALL: Final = 64 * 1024  # bytes: less is compressed without a thread
 
 _HEADERS: Final[dict[Form, Families]] = {
@@ -72,11 +69,12 @@ class _Compressed:
 class Exposition:
     """The metrics of all accounts and of the exporter itself, ready to serve.
 
-    ``now`` returns Unix time: figures leave the exposition when they get stale, without a poll.
+    ``metrics`` are the exporter's own, ``None`` for none. ``now`` returns Unix time: figures leave the
+    exposition when they get stale, without a poll.
     """
 
-    def __init__(self, registry: CollectorRegistry, now: Callable[[], float]) -> None:
-        self._registry = registry
+    def __init__(self, metrics: ExporterMetrics | None, now: Callable[[], float]) -> None:
+        self._metrics = metrics
         self._now = now
         self._accounts: dict[str, _Shown] = {}  # in the order in which they are exposed
         self._blocks: list[Block] = []
@@ -156,7 +154,8 @@ class Exposition:
         return [block.joined() for block in self._blocks]
 
     def _own(self, form: Form) -> bytes:
-        return generate_latest(self._registry) if form == "text" else generate_openmetrics(self._registry)
+        own = self._metrics.lines(openmetrics=form == "openmetrics") if self._metrics else b""
+        return own + _END[form]
 
     def _render(self, shown: _Shown, writer: Writer, state: State, now: float) -> None:
         before = None if shown.at is None else (shown.state, shown.at)

@@ -5,12 +5,14 @@ prometheus_client's.
 """
 
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporter import __version__
 from exporter.codes import RESPONSE_LABELS
@@ -26,6 +28,12 @@ POLL_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 2
 
 LAG_BUCKETS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 """Seconds."""
+
+PROCESS_EVERY: Final = 1.0
+"""Seconds between two looks at the process, however often it is scraped."""
+
+OPENMETRICS_END: Final = b"# EOF\n"
+"""What ends an OpenMetrics exposition."""
 
 _CACHED: Final = "Cached: as of the account's last successful poll, not of the scrape."
 
@@ -157,36 +165,39 @@ ACCOUNT_FAMILIES: Final = (
 
 
 class ExporterMetrics:
-    """The exporter's own metrics, which carry no ``account``, in a registry of their own."""
+    """The exporter's own metrics, which carry no ``account``: prometheus_client's.
 
-    def __init__(self, revision: str) -> None:
+    ``monotonic`` returns seconds that only go forward.
+    """
+
+    def __init__(self, revision: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         # prometheus_client has no other way to leave out the _created series than for the whole process.
         prometheus_client.disable_created_metrics()
         self.registry = CollectorRegistry(auto_describe=False)
-        self.poll_duration = Histogram(
+        self._poll_duration = Histogram(
             "cfdi_poll_duration_seconds",
             "Time from sending a poll to its outcome, failures included.",
             ["pac_environment"],
             buckets=POLL_BUCKETS,
             registry=self.registry,
         )
-        self.poll_lag = Histogram(
+        self._poll_lag = Histogram(
             "cfdi_exporter_poll_lag_seconds",
             "How late polls start after they are due.",
             buckets=LAG_BUCKETS,
             registry=self.registry,
         )
-        self.reload_successful = Gauge(
+        self._reload_successful = Gauge(
             "cfdi_exporter_config_last_reload_successful",
             "1 if the last load of the configuration succeeded, else 0.",
             registry=self.registry,
         )
-        self.reload_success_time = Gauge(
+        self._reload_success_time = Gauge(
             "cfdi_exporter_config_last_reload_success_timestamp_seconds",
             "Unix time of the last successful load of the configuration.",
             registry=self.registry,
         )
-        self.storage_errors = Counter(
+        self._storage_errors = Counter(
             "cfdi_exporter_storage_errors_total",
             "Reads and writes of the storage that failed.",
             registry=self.registry,
@@ -198,4 +209,57 @@ class ExporterMetrics:
             registry=self.registry,
         )
         build.labels(__version__, revision, platform.python_version()).set(1)
-        ProcessCollector(registry=self.registry)
+        self.process = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self.process)
+        self._monotonic = monotonic
+        self._own: dict[bool, bytes] = {}  # as lines, until something changes
+        self._process: dict[bool, tuple[float, bytes]] = {}  # as lines, and when they were made
+
+    def poll_started(self, late: float) -> None:
+        """Count a poll that started so many seconds after it was due."""
+        self._own.clear()
+        self._poll_lag.observe(late)
+
+    def poll_ended(self, environment: str, seconds: float) -> None:
+        """Count a poll that was sent, by the time from then to its outcome."""
+        self._own.clear()
+        self._poll_duration.labels(environment).observe(seconds)
+
+    def config_loaded(self, at: float) -> None:
+        """Tell that the configuration was taken up, at a Unix time."""
+        self._own.clear()
+        self._reload_successful.set(1)
+        self._reload_success_time.set(at)
+
+    def config_refused(self) -> None:
+        """Tell that the configuration was to be taken up, and couldn't be."""
+        self._own.clear()
+        self._reload_successful.set(0)
+
+    def storage_failed(self) -> None:
+        """Count a read or write of the storage that failed."""
+        self._own.clear()
+        self._storage_errors.inc()
+
+    def lines(self, *, openmetrics: bool) -> bytes:
+        """Return these metrics, without the mark of the end that OpenMetrics has.
+
+        They are rendered when they have changed, those of the process (``process_*``) once a second at most:
+        to read them from the system takes longer than all the rest of a small scrape.
+        """
+        if openmetrics not in self._own:
+            self._own[openmetrics] = _lines(self.registry, openmetrics)
+        made, process = self._process.get(openmetrics, (0.0, b""))
+        now = self._monotonic()
+        if not process or not 0 <= now - made < PROCESS_EVERY:
+            process = _lines(self.process, openmetrics)
+            self._process[openmetrics] = now, process
+        return self._own[openmetrics] + process
+
+
+def _lines(registry: CollectorRegistry, openmetrics: bool) -> bytes:
+    return (
+        generate_openmetrics(registry).removesuffix(OPENMETRICS_END)
+        if openmetrics
+        else generate_latest(registry)
+    )

@@ -55,6 +55,8 @@ class Monitoring:
         self._exposition = exposition
         self._clock = clock
         self._log = log
+        self.applied = asyncio.Event()
+        """Set once the accounts of a first configuration are there; the guard may still look at some."""
         self._states = dict(states)
         self._held = dict(held)
         self._gone: dict[str, Monitored] = {}  # accounts that a reload has removed, by Account.guard_key
@@ -83,6 +85,7 @@ class Monitoring:
             self._exposition.arrange([account.name for account in config.accounts])
             for monitored in after:
                 self._schedule(monitored, before.get(monitored.account.guard_key))
+            self.applied.set()
             await self._admit_pending()
 
     async def resume(self, name: str) -> bool:

@@ -143,7 +143,7 @@ class Poller:
         started, start = self._clock.time(), self._clock.monotonic()
         outcome = await provider.ask(operation, account, monitored.credential.password)
         duration = self._clock.monotonic() - start
-        self._metrics.poll_duration.labels(account.environment.name).observe(duration)
+        self._metrics.poll_ended(account.environment.name, duration)
         return _Poll(outcome, charge, started)
 
     async def _charge(self, monitored: Monitored) -> Charge | Held:

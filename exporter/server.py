@@ -14,9 +14,9 @@ from exporter.auth import BasicAuth
 from exporter.config import ConfigError
 from exporter.listening import bind, reachable, shown_address
 from exporter.log import origin
+from exporter.protection import WebConfig
 from exporter.watch import Signature, Watch, signature
 from exporter.web import Pages, Protection, application
-from exporter.webconfig import WebConfig, load_web_config
 
 if TYPE_CHECKING:
     import socket
@@ -43,7 +43,7 @@ class Server:
         self._addresses = addresses
         self._path = web_config
         self._log = log
-        self._config = load_web_config(web_config) if web_config else WebConfig()
+        self._config = _load(web_config) if web_config else WebConfig()
         self._files = self._config.files
         self._watch = Watch(SETTLE, self._files)
         self._auth = BasicAuth(self._config.users)
@@ -90,7 +90,7 @@ class Server:
             return
         before = await asyncio.to_thread(signature, files)
         try:
-            config = await asyncio.to_thread(load_web_config, path)
+            config = await asyncio.to_thread(_load, path)
         except ConfigError as error:
             for line in error.errors:
                 self._log.error("web configuration not reloaded", error=line)
@@ -119,6 +119,13 @@ class Server:
             self._sites.append(site)
         for site in before:
             await site.stop()
+
+
+def _load(path: Path) -> WebConfig:
+    # Imported here, as what checks it takes longer than all the rest of a start.
+    from exporter.webconfig import load_web_config
+
+    return load_web_config(path)
 
 
 class _ClientErrors(logging.Filter):

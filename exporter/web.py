@@ -29,6 +29,7 @@ _PAGE_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept-Language, Accept-Encoding",
 }
+_START: Final = 8.0  # seconds that a request waits for the accounts; Prometheus waits 10 by default
 _DELIVERY: Final = 30.0  # seconds that a client has to read an answer: more than any scrape may take
 
 
@@ -36,7 +37,8 @@ _DELIVERY: Final = 30.0  # seconds that a client has to read an answer: more tha
 class Pages:
     """What the server shows and does.
 
-    ``config`` returns the running configuration, redacted. ``overview`` returns the page for people, for the
+    ``shown`` is set once the accounts are. ``config`` returns the running configuration, redacted, ``None``
+    where it isn't loaded yet. ``overview`` returns the page for people, for the
     parameters of its address and a browser's languages with their qualities. ``reload`` tells what is wrong
     with a new configuration, ``resume`` whether an account was suspended; both are ``None`` where they aren't
     allowed.
@@ -44,7 +46,8 @@ class Pages:
 
     exposition: Exposition
     ready: Callable[[], bool]
-    config: Callable[[], str]
+    shown: asyncio.Event
+    config: Callable[[], str | None]
     overview: Callable[[Mapping[str, str], Sequence[tuple[str, float]]], Awaitable[str]]
     telemetry_path: str
     reload: lifecycle.Reload | None = None
@@ -64,6 +67,7 @@ def application(pages: Pages, protection: Protection) -> web.Application:
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         form: Form = "openmetrics" if prefers_openmetrics(request.headers.get("Accept", "")) else "text"
+        await _shown(pages)
         headers = {"Content-Type": CONTENT_TYPES[form], "Vary": "Accept, Accept-Encoding"}
         await pages.exposition.settle()
         if _takes_gzip(request):
@@ -72,6 +76,7 @@ def application(pages: Pages, protection: Protection) -> web.Application:
         return await _delivered(request, pages.exposition.pieces(form), headers)
 
     async def home(request: web.Request) -> web.StreamResponse:
+        await _shown(pages)
         languages = _qualities(request.headers.get("Accept-Language", ""))
         page = await pages.overview(request.query, languages)
         headers, body = dict(_PAGE_HEADERS), page.encode()
@@ -89,7 +94,9 @@ def application(pages: Pages, protection: Protection) -> web.Application:
         return web.Response(text="Not ready.\n", status=503)
 
     async def config(_request: web.Request) -> web.Response:
-        return web.Response(text=await asyncio.to_thread(pages.config), content_type="text/plain")
+        if (text := await asyncio.to_thread(pages.config)) is None:
+            raise web.HTTPServiceUnavailable
+        return web.Response(text=text, content_type="text/plain")
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -118,6 +125,16 @@ def application(pages: Pages, protection: Protection) -> web.Application:
     app.router.add_get("/config", config)
     app.on_response_prepare.append(add_headers)
     return app
+
+
+async def _shown(pages: Pages) -> None:
+    """Let a request wait that comes during the start: it would be told that there are no accounts."""
+    if not pages.shown.is_set():
+        try:
+            async with asyncio.timeout(_START):
+                await pages.shown.wait()
+        except TimeoutError:
+            raise web.HTTPServiceUnavailable from None
 
 
 def prefers_openmetrics(accept: str) -> bool:

@@ -7,7 +7,6 @@ refused by name, so that nobody believes in a protection that isn't there.
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -20,6 +19,7 @@ from exporter.config.schema import Section, keys
 from exporter.config.values import Flag, OptionalFileName, as_text, wrong
 from exporter.config.yamlevents import may_be_shown
 from exporter.config.yamlfile import Where
+from exporter.protection import WebConfig
 
 HEADERS: Final = (
     "Content-Security-Policy",
@@ -41,16 +41,6 @@ _BCRYPT: Final = re.compile(
     r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}"
 )
 _PEM_LIMIT: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class WebConfig:
-    """How the server protects itself. ``users`` are bcrypt hashes by name, ``files`` all that was read."""
-
-    tls: ssl.SSLContext | None = None
-    users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    files: tuple[Path, ...] = ()
 
 
 def _one_of(choices: Mapping[str, object]) -> Callable[[object], str]:

@@ -103,10 +103,11 @@ def daemon(tmp_path: Path, processes: ExitStack) -> DaemonFactory:
         *flags: str,
         env: Mapping[str, str] | None = None,
         command: Sequence[str] = EXPORTER,
+        loaded: bool = True,
     ) -> Daemon:
         name = f"daemon-{next(numbers)}"
         exporter = processes.push(Daemon(config_yaml, tmp_path, *flags, env=env, name=name, command=command))
-        exporter.start()
+        exporter.start(loaded=loaded)
         return exporter
 
     return start

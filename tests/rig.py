@@ -215,15 +215,15 @@ class Life:
         self.storage_errors: list[StorageError] = []
         self.logged = logged or io.StringIO()
         logger = log.logger("info", stream=self.logged)
-        metrics = ExporterMetrics("test")
-        self.exposition = Exposition(metrics.registry, clock.time)
+        self.metrics = ExporterMetrics("test")
+        self.exposition = Exposition(self.metrics, clock.time)
         providers = {provider.environment.name: cast("Provider", provider)}
         self.poller = Poller(
             self.accounts,
             providers,
             self.guard,
             clock=clock,
-            metrics=metrics,
+            metrics=self.metrics,
             log=logger,
             storage_failed=self.storage_errors.append,
             overtaken=self._postpone,

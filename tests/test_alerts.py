@@ -132,10 +132,10 @@ def test_the_documentation_has_every_alert_in_its_table() -> None:
 
 def test_rules_use_metrics_that_exist() -> None:
     """Of the exporter, or recorded by another rule."""
-    registry = ExporterMetrics("test").registry
+    metrics = ExporterMetrics("test")
     exposed = {family.name for family in ACCOUNT_FAMILIES} | {
         name
-        for metric in registry.collect()
+        for metric in (*metrics.registry.collect(), *metrics.process.collect())
         for name in (metric.name, *(f"{metric.name}{suffix}" for suffix in ("_total", "_bucket", "_count")))
     }
     recorded = {rule["record"] for rule in rules() if "record" in rule}

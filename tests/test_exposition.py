@@ -156,7 +156,7 @@ def reference(accounts: Iterable[tuple[Account, State]], now: float) -> Collecto
 def exposed(accounts: Iterable[tuple[Account, State]], now: Callable[[], float]) -> Exposition:
     """An exposition of these accounts alone, without the exporter's own metrics."""
     accounts = list(accounts)
-    exposition = Exposition(CollectorRegistry(), now)
+    exposition = Exposition(None, now)
     exposition.arrange([account.name for account, _ in accounts])
     for account, state in accounts:
         exposition.show(account, state)
@@ -439,7 +439,7 @@ def test_a_poll_that_ends_after_its_account_was_removed_brings_no_line_back() ->
 
 def test_accounts_stand_in_the_order_of_the_configuration() -> None:
     names = ["b", "a", "c"]
-    exposition = Exposition(CollectorRegistry(), lambda: NOW)
+    exposition = Exposition(None, lambda: NOW)
     exposition.arrange(names)
     for name in sorted(names):
         exposition.show(replace(ACCOUNT, name=name), STATE)
@@ -526,9 +526,9 @@ def test_polls_that_nobody_scrapes_take_no_more_and_more_memory(clock: FakeClock
 
 def test_the_exporter_s_own_families_stand_after_those_of_accounts() -> None:
     metrics = ExporterMetrics("abc123")
-    metrics.poll_duration.labels("production").observe(0.3)
-    metrics.poll_lag.observe(0.2)
-    exposition = Exposition(metrics.registry, lambda: NOW)
+    metrics.poll_ended("production", 0.3)
+    metrics.poll_started(0.2)
+    exposition = Exposition(metrics, lambda: NOW)
     exposition.arrange(["acme"])
     exposition.show(ACCOUNT, STATE)
     families = list(parse_openmetrics(openmetrics(exposition).decode()))
@@ -551,7 +551,7 @@ def test_the_exporter_s_own_families_stand_after_those_of_accounts() -> None:
 
 def test_own_samples_carry_the_labels_of_the_contract_and_no_account() -> None:
     metrics = ExporterMetrics("abc123")
-    metrics.poll_duration.labels("production").observe(0.3)
+    metrics.poll_ended("production", 0.3)
     labels: dict[str, set[str]] = {}
     for family in parse_text(generate_latest(metrics.registry).decode()):
         for sample in family.samples:
@@ -565,8 +565,8 @@ def test_own_samples_carry_the_labels_of_the_contract_and_no_account() -> None:
 
 def test_there_is_no_created_series() -> None:
     metrics = ExporterMetrics("abc123")
-    metrics.poll_duration.labels("production").observe(0.3)
-    exposition = Exposition(metrics.registry, lambda: NOW)
+    metrics.poll_ended("production", 0.3)
+    exposition = Exposition(metrics, lambda: NOW)
     exposition.arrange([ACCOUNT.name])
     exposition.show(ACCOUNT, STATE)
     assert b"_created" not in text(exposition) + openmetrics(exposition)
@@ -574,7 +574,7 @@ def test_there_is_no_created_series() -> None:
 
 def test_a_second_instance_shares_nothing_with_the_first() -> None:
     first, second = ExporterMetrics("a"), ExporterMetrics("b")
-    first.storage_errors.inc()
+    first.storage_failed()
     assert first.registry.get_sample_value("cfdi_exporter_storage_errors_total") == 1
     assert second.registry.get_sample_value("cfdi_exporter_storage_errors_total") == 0
 

@@ -14,7 +14,7 @@ from exporter.metrics import ExporterMetrics
 from exporter.simulator import Simulator
 from exporter.storage import StorageError
 from exporter.web import Pages, Protection, application
-from tests.peers import DaemonFactory
+from tests.peers import DaemonFactory, happened
 from tests.test_end_to_end import config, running, shown_when
 
 
@@ -32,8 +32,9 @@ class Site:
         self.fails: Exception | None = None
         self.done: list[str] = []
         pages = Pages(
-            exposition=Exposition(ExporterMetrics("test").registry, time.time),
+            exposition=Exposition(ExporterMetrics("test"), time.time),
             ready=lambda: True,
+            shown=happened(),
             config=lambda: "",
             overview=no_overview,
             telemetry_path="/metrics",

@@ -222,7 +222,7 @@ class TestKeeping:
         await life.poll()
         rig.provider.wsdl = unsent()
         await life.poll()
-        registry = life.exposition._registry
+        registry = life.metrics.registry
         labels = {"pac_environment": "testing"}
         assert registry.get_sample_value("cfdi_poll_duration_seconds_count", labels) == 1
         assert registry.get_sample_value("cfdi_poll_duration_seconds_sum", labels) == 2.0

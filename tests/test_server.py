@@ -22,7 +22,7 @@ from exporter.exposition import Exposition
 from exporter.metrics import ExporterMetrics
 from exporter.server import Server
 from exporter.web import Pages
-from tests.peers import Daemon, DaemonFactory, Response, eventually
+from tests.peers import Daemon, DaemonFactory, Response, eventually, happened
 from tests.peers.http import basic_auth, request
 from tests.peers.logfmt import fields, listening_address
 from tests.peers.tls import Authority
@@ -265,8 +265,9 @@ async def serving(web_config: Path | None = None, config_size: int = 10) -> Asyn
     """Serve pages on loopback, `/config` with a text of a given size."""
     logged = io.StringIO()
     pages = Pages(
-        exposition=Exposition(ExporterMetrics("test").registry, time.time),
+        exposition=Exposition(ExporterMetrics("test"), time.time),
         ready=lambda: True,
+        shown=happened(),
         config=lambda: "x" * config_size,
         overview=no_overview,
         telemetry_path="/metrics",

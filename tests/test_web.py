@@ -18,7 +18,7 @@ from exporter.listening import bind, split_address
 from exporter.metrics import ExporterMetrics
 from exporter.page import Overview
 from exporter.web import Pages, Protection, accepts_gzip, application, prefers_openmetrics
-from tests.peers import FakeClock
+from tests.peers import FakeClock, happened
 
 PROMETHEUS_2_42 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -105,10 +105,11 @@ class Site:
     def __init__(self, telemetry_path: str = "/metrics") -> None:
         self.is_ready = True
         self.metrics = ExporterMetrics("abc123")
-        self.exposition = Exposition(self.metrics.registry, lambda: 0.0)
+        self.exposition = Exposition(self.metrics, lambda: 0.0)
         pages = Pages(
             exposition=self.exposition,
             ready=lambda: self.is_ready,
+            shown=happened(),
             config=lambda: "accounts:\n- name: acme\n  password: <secret>\n",
             overview=Overview(Accounts(), FakeClock(), page.Site(__version__, telemetry_path)),
             telemetry_path=telemetry_path,
@@ -175,7 +176,7 @@ async def test_without_any_header_metrics_are_plain_text(site: Site) -> None:
 async def test_a_large_body_is_compressed_as_well(site: Site) -> None:
     """It is compressed beside the loop, which small ones aren't."""
     for number in range(400):
-        site.metrics.poll_duration.labels(f"environment-{number}").observe(1.0)
+        site.metrics.poll_ended(f"environment-{number}", 1.0)
     _, plain = await site.ask("/metrics")
     assert len(plain) > 256 * 1024
     _, body = await site.ask("/metrics", Accept_Encoding="gzip")

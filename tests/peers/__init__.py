@@ -5,7 +5,7 @@ from tests.peers.daemon import Daemon, DaemonFactory, samples
 from tests.peers.http import Response
 from tests.peers.php import PhpProvider, PhpProviderFactory
 from tests.peers.prometheus import Prometheus, PrometheusFactory, promtool_check_metrics
-from tests.peers.waiting import eventually
+from tests.peers.waiting import eventually, happened
 
 __all__ = [
     "Daemon",
@@ -17,6 +17,7 @@ __all__ = [
     "PrometheusFactory",
     "Response",
     "eventually",
+    "happened",
     "promtool_check_metrics",
     "samples",
 ]

@@ -14,6 +14,7 @@ from tests.peers.process import Process
 
 EXPORTER = (sys.executable, "-m", "exporter")
 START_SECONDS = 15.0
+LOADED = "configuration loaded"
 
 
 class Daemon:
@@ -57,8 +58,10 @@ class Daemon:
         own_flags = [f"{flag}={value}" for flag, value in own.items() if flag not in given]
         self._command = [*command, *own_flags, *flags]
 
-    def start(self, timeout: float = START_SECONDS) -> None:
-        """Run it and wait until its log names the address.
+    def start(self, timeout: float = START_SECONDS, *, loaded: bool = True) -> None:
+        """Run it and wait until its log names the address, and says that it has its configuration.
+
+        Without `loaded` it may still be about to read that.
 
         Raises:
             AssertionError: with the log, where the process ends before that or is too slow.
@@ -66,6 +69,8 @@ class Daemon:
         assert not self.running, "the daemon runs already"
         self._process = Process(self._command, self.log_file, cwd=self._directory, env=self._env)
         self._address = self._process.await_log(lambda log: listening_address(log, "listening"), timeout)
+        if loaded:
+            self._process.await_log(lambda log: LOADED in log or None, timeout)
 
     @property
     def address(self) -> str:
@@ -150,6 +155,7 @@ class DaemonFactory(Protocol):
         *flags: str,
         env: Mapping[str, str] | None = None,
         command: Sequence[str] = EXPORTER,
+        loaded: bool = True,
     ) -> Daemon: ...
 
 

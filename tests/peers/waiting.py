@@ -1,5 +1,6 @@
 """Waiting for what another process does, with a deadline."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -23,3 +24,10 @@ def eventually(predicate: Callable[[], T | None], timeout: float = 20.0) -> T:
             raise AssertionError(f"not within {timeout:g} s; last value: {value!r}")
         time.sleep(POLL_SECONDS)
     return value
+
+
+def happened() -> asyncio.Event:
+    """An event that nobody has to wait for."""
+    event = asyncio.Event()
+    event.set()
+    return event

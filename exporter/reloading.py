@@ -1,0 +1,112 @@
+"""The configuration in force: loaded at the start and taken up anew, all of it or nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter.clock import Clock
+from exporter.config import Config, ConfigError
+from exporter.metrics import ExporterMetrics
+from exporter.watch import Signature, Watch, signature
+
+SETTLE: Final = 5.0
+"""Seconds that a change of the configuration or a password file must have stood still before a reload."""
+
+
+class Reloading:
+    """Loads the configuration with ``load``, off the loop, as with thousands of accounts it takes a while.
+
+    ``config`` is the one in force, ``None`` until it is loaded. With ``automatic`` changes of its files are
+    watched for.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Config],
+        *,
+        automatic: bool,
+        clock: Clock,
+        metrics: ExporterMetrics,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.config: Config | None = None
+        self._load = load
+        self._automatic = automatic
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._apply: Callable[[Config], Awaitable[None]] | None = None
+        self._watch: Watch | None = None
+        self._refused: tuple[Path, ...] = ()  # what the latest configuration is made of, where it is refused
+        self._changing = asyncio.Lock()
+        # The one that is being loaded counts as loaded: where it is refused there is nobody to ask.
+        metrics.config_loaded(clock.time())
+
+    async def load(self) -> None:
+        """Load the configuration for the first time. Raises ConfigError."""
+        async with self._changing:
+            config, watch = await asyncio.to_thread(self._read, None)
+            self._put_in_force(config, watch)
+        self._log.info("configuration loaded", config=str(config.path), accounts=len(config.accounts))
+
+    async def start(self, apply: Callable[[Config], Awaitable[None]]) -> None:
+        """Give the configuration to ``apply``, now and whenever it was loaded anew.
+
+        What ``apply`` raises as ConfigError refuses a new configuration.
+        """
+        async with self._changing:
+            self._apply = apply
+            if self.config:
+                await self._use(self.config)
+
+    async def reload(self) -> tuple[str, ...]:
+        """Take up the configuration anew, all of it or nothing; return what is wrong with it."""
+        async with self._changing:
+            before = await asyncio.to_thread(self._signature)
+            try:
+                config, watch = await asyncio.to_thread(self._read, before)
+                await self._use(config)
+                self._put_in_force(config, watch)
+            except ConfigError as error:
+                self._refused = error.files
+                self._watch = self._watch and Watch(SETTLE, self._watched(), before)
+                self._metrics.config_refused()
+                for line in error.errors:
+                    self._log.error("configuration not reloaded", error=line)
+                return error.errors
+        self._log.info("configuration reloaded", accounts=len(config.accounts))
+        return ()
+
+    async def reload_if_changed(self) -> None:
+        """Reload where files have changed and then stood still."""
+        watch, now = self._watch, self._clock.monotonic()
+        if watch is None:
+            return
+        paths = await asyncio.to_thread(self._watched)
+        if await asyncio.to_thread(watch.look, paths, now):
+            await self.reload()
+
+    async def _use(self, config: Config) -> None:
+        for remark in config.warnings:
+            self._log.warning("configuration", remark=remark)
+        if self._apply:
+            await self._apply(config)
+        self._metrics.config_loaded(self._clock.time())
+
+    def _put_in_force(self, config: Config, watch: Watch | None) -> None:
+        self.config, self._watch, self._refused = config, watch, ()
+
+    def _read(self, before: Signature | None) -> tuple[Config, Watch | None]:
+        """Load the configuration, with a watch that misses no change since ``before``."""
+        config = self._load()
+        return config, Watch(SETTLE, config.watched(), before) if self._automatic else None
+
+    def _signature(self) -> Signature | None:
+        return signature(self._watched()) if self._watch else None
+
+    def _watched(self) -> list[Path]:
+        # What a refused configuration names beyond the running one may be what is to be put right.
+        return [*(self.config.watched() if self.config else ()), *self._refused]
