@@ -114,35 +114,44 @@ class _Answer:
             raise _UnreadableError("the answer has no return value, or several")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
+        self._depth = depth = self._depth + 1
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
             raise _UnreadableError("the answer has too many elements")
-        if len(attributes) > MAX_ATTRIBUTES:
-            raise _UnreadableError("the answer has too many attributes")
+        if attributes:
+            self._note_nil(attributes)
         if self._field:
             raise _UnreadableError(f"the answer's {self._field} is not a plain value")
         prefix, _, name = tag.rpartition(":")
-        self._nil.update(f"{key[6:]}:nil" for key, value in attributes.items() if value == _XSI)
-        if self._depth == 5 and self._in_return and name in _FIELDS:
-            self._start_field(name, attributes)
-        elif self._depth == 4 and self._in_body and name == "return":
-            self._returns += 1
-            self._in_return = True
-        elif self._depth == 3 and self._in_body and name == "Fault":
-            self.fault = True
-        elif self._depth == 2 and name == "Body":
-            self._in_body = True
-        elif self._depth == 1:
+        if depth == 5:
+            if self._in_return and name in _FIELDS:
+                self._start_field(name, attributes)
+        elif depth == 4:
+            if self._in_body and name == "return":
+                self._returns += 1
+                self._in_return = True
+        elif depth == 3:
+            if self._in_body and name == "Fault":
+                self.fault = True
+        elif depth == 2:
+            if name == "Body":
+                self._in_body = True
+        elif depth == 1:
             namespace = attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
             if name != "Envelope" or namespace not in _SOAP:
                 raise _UnreadableError("the answer is not a SOAP envelope")
+
+    def _note_nil(self, attributes: dict[str, str]) -> None:
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise _UnreadableError("the answer has too many attributes")
+        if _XSI in attributes.values():
+            self._nil.update(f"{key[6:]}:nil" for key, value in attributes.items() if value == _XSI)
 
     def _start_field(self, name: str, attributes: dict[str, str]) -> None:
         if name in self.fields:
             raise _UnreadableError(f"the answer has {name} more than once")
         self._text = ""
-        if any(attributes.get(nil, "").strip(_SPACE) in ("true", "1") for nil in self._nil):
+        if attributes and any(attributes.get(nil, "").strip(_SPACE) in ("true", "1") for nil in self._nil):
             self.fields[name] = None
         else:
             self._field = name
