@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter import log, stdio
 from exporter.config import ConfigError, load
-from exporter.flags import Command, parser
+from exporter.flags import PROGRAM, Command, parser
 from exporter.storage import StorageError
 
 if TYPE_CHECKING:
@@ -153,4 +153,18 @@ def _daemon_options(options: argparse.Namespace, storage_path: Path | None) -> "
         lifecycle=options.web_enable_lifecycle,
         auto_reload=options.config_auto_reload,
         web_config=options.web_config_file,
+        check=_check_command(options, storage_path),
     )
+
+
+def _check_command(options: argparse.Namespace, storage_path: Path | None) -> tuple[str, ...]:
+    """Return the command that asks for one account, as far as to its name, wherever it is run.
+
+    On another storage it would neither lift a suspension of the daemon nor count with its tries.
+    """
+    command = [PROGRAM, "check"]
+    if storage_path:
+        command.append(f"--config.file={options.config_file.absolute()}")
+    if storage_path and options.storage_path:
+        command.append(f"--storage.path={storage_path.absolute()}")
+    return tuple(command)

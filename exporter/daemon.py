@@ -61,6 +61,8 @@ class Options:
     lifecycle: bool
     auto_reload: bool = False
     web_config: Path | None = None
+    check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
+    """The words of the command that asks for one account of this daemon, as far as to the account's name."""
 
 
 class Daemon:
@@ -130,12 +132,13 @@ class Daemon:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
+        site = Site(__version__, self._options.telemetry_path, self._options.check)
         pages = Pages(
             exposition=self._exposition,
             ready=lambda: self._ready,
             shown=self._shown,
             config=lambda: redacted(config) if (config := self._reloading.config) else None,
-            overview=Overview(self._accounts, self._clock, Site(__version__, self._options.telemetry_path)),
+            overview=Overview(self._accounts, self._clock, site),
             telemetry_path=self._options.telemetry_path,
             reload=self._reloading.reload if self._options.lifecycle else None,
             resume=self._resume if self._options.lifecycle else None,

@@ -1,10 +1,15 @@
 """The main job with nothing left out: the daemon as a process, real SOAP over HTTP, a real Prometheus."""
 
+import html
 import json
+import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
@@ -18,6 +23,7 @@ from tests.peers import (
     eventually,
     promtool_check_metrics,
 )
+from tests.peers.daemon import EXPORTER
 from tests.peers.loop import LoopThread
 
 SUSPENDED = "cfdi_account_suspended"
@@ -301,6 +307,23 @@ def test_balances_and_counters_are_back_at_once_after_a_kill(daemon: DaemonFacto
     assert after[key] >= before[key]
     assert 'cfdi_stamps_available{account="healthy"}' in after
     assert total(after, "cfdi_responses_total", "healthy") == 0
+
+
+def test_the_command_on_the_page_lifts_the_suspension(daemon: DaemonFactory, tmp_path: Path) -> None:
+    """As it stands there, in any directory: it finds the daemon's own configuration and storage."""
+    with running(simulator := Simulator()):
+        account = simulator.accounts["code-602@demo.example"]
+        exporter = daemon(config(simulator.wsdl_url, "code-602@demo.example"))
+        shown_when(exporter, lambda shown: shown.get('cfdi_account_suspended{account="code-602"}') == 1)
+        account.code = 200
+        (command,) = re.findall("<code><bdi>(.*?)</bdi></code>", exporter.get("/").text)
+        program, *words = shlex.split(html.unescape(command))
+        assert program == "cfdi-stamps-exporter"
+        done = subprocess.run([*EXPORTER, *words], capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("code-602: 200: completed successfully.")
+        assert account.calls == 2
+        assert not (tmp_path / "state.db").exists()
 
 
 def test_the_demo_has_metrics_within_ten_seconds(daemon: DaemonFactory) -> None:

@@ -262,6 +262,13 @@ def test_a_name_in_the_command_is_quoted_for_a_shell() -> None:
     assert "check --resume -- -x" in page.text
 
 
+def test_the_command_is_the_one_that_the_daemon_gives() -> None:
+    site = Site("1.2.3", "/metrics", ("cfdi-stamps-exporter", "check", "--config.file=/etc/c d.yaml"))
+    whole = board([monitored("acme", SUSPENDED)], NOW)
+    page = Document(document(whole, Query(), ENGLISH, site))
+    assert "cfdi-stamps-exporter check '--config.file=/etc/c d.yaml' --resume acme" in page.text
+
+
 def test_nothing_on_the_page_can_cause_a_login() -> None:
     """A link that a browser fetches ahead, or a form that another site sends, must not lift a suspension."""
     page = shown([monitored(str(number), SUSPENDED) for number in range(20)])

@@ -35,6 +35,7 @@ NAMES = {
     IMAGE: "healthy@demo.example",
     BACKWARDS: "topped-up@demo.example",
     LONG: "code-602@demo.example",
+    "two  spaces": "code-603@demo.example",
     "low": "low@demo.example",
     "exhausted": "exhausted@demo.example",
     "failing": "code-500@demo.example",
@@ -177,7 +178,15 @@ def test_searching_filtering_and_languages_need_no_script(browser: Browser, url:
         page.get_by_role("link", name="Borrar").click()
         page.get_by_role("link", name=re.compile("Suspendida")).click()
         page.wait_for_url("**/?state=suspended&lang=es")
-        assert sorted(names(page)) == sorted([SCRIPT, LONG])
+        assert sorted(names(page)) == sorted([SCRIPT, LONG, "two  spaces"])
+
+
+def test_the_command_that_lifts_a_suspension_can_be_copied(browser: Browser, url: str) -> None:
+    """Each character counts: a name may have two spaces in a row."""
+    with watched(browser) as page:
+        page.goto(f"{url}?q=two+spaces")
+        command = page.locator("code").inner_text()
+        assert command.endswith(" --resume 'two  spaces'")
 
 
 def test_a_search_for_markup_is_shown_as_text(browser: Browser, url: str) -> None:

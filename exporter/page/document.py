@@ -25,6 +25,8 @@ class Site:
 
     version: str
     telemetry_path: str
+    check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
+    """The words of the command that asks for one account, as far as to the account's name."""
 
 
 def document(whole: Board, query: Query, texts: Texts, site: Site) -> str:
@@ -35,7 +37,7 @@ def document(whole: Board, query: Query, texts: Texts, site: Site) -> str:
         "body",
         SIGNS,
         _header(whole, query, texts),
-        element("main", _summary(whole, query, texts), _accounts(whole, page, query, texts)),
+        element("main", _summary(whole, query, texts), _accounts(whole, page, query, texts, site)),
         _footer(texts, site),
     )
     return f"<!doctype html>\n{element('html', _head(whole, query, texts), body, lang=texts.language)}\n"
@@ -141,8 +143,8 @@ def _choice(condition: Condition | None, count: int, query: Query, texts: Texts)
     return element("li", link)
 
 
-def _accounts(whole: Board, page: Page, query: Query, texts: Texts) -> Html:
-    entries = [entry(one, whole.at, texts) for one in page.standings]
+def _accounts(whole: Board, page: Page, query: Query, texts: Texts, site: Site) -> Html:
+    entries = [entry(one, whole.at, texts, site.check) for one in page.standings]
     return element(
         "section",
         element(

@@ -1,6 +1,7 @@
 """PURE: one account, as an entry of the list."""
 
 import shlex
+from collections.abc import Sequence
 from typing import Final
 
 from exporter.codes import EXHAUSTED
@@ -13,14 +14,17 @@ from exporter.page.texts import Texts
 _LONG: Final = 60  # characters: a longer name may be cut, and is told whole where the mouse rests on it
 
 
-def entry(one: Standing, now: float, texts: Texts) -> Html:
-    """Return the entry of an account: who it is, how it stands, its balance, its last answer, its polls."""
+def entry(one: Standing, now: float, texts: Texts, check: Sequence[str]) -> Html:
+    """Return the entry of an account: who it is, how it stands, its balance, its last answer, its polls.
+
+    ``check`` is the command that asks for an account, without the account.
+    """
     return element(
         "li",
         element("div", *_identity(one.account), class_="who"),
         element("div", *_state(one, now, texts), class_="stands"),
         element("div", *_balance(one, now, texts), class_="balance"),
-        element("div", *_answer(one, texts), _polls(one, now, texts), class_="last"),
+        element("div", *_answer(one, texts, check), _polls(one, now, texts), class_="last"),
         class_=f"account {tone(one.condition)}",
     )
 
@@ -150,13 +154,13 @@ def _percent(one: Standing) -> str:
     return "<1" if one.available and not percent else str(percent)
 
 
-def _answer(one: Standing, texts: Texts) -> list[Html]:
+def _answer(one: Standing, texts: Texts, check: Sequence[str]) -> list[Html]:
     """Return the last answer in our own words: the provider's could echo what it was sent."""
     state, outcome = one.state, one.state.last_outcome
     code = outcome.status if isinstance(outcome, Reading) else state.last_code
     if state.suspension:
         said = [texts.answer.format(code=state.suspension.code, meaning=texts.meaning(state.suspension.code))]
-        return [element("p", *said), _way_out(one.account, state.suspension.code, texts)]
+        return [element("p", *said), _way_out(one.account, state.suspension.code, texts, check)]
     if isinstance(outcome, Failure):
         detail = element("span", outcome.detail, lang=None if texts.language == "en" else "en")
         return [element("p", sentence(texts.no_answer, reason=texts.reasons[outcome.reason], detail=detail))]
@@ -174,9 +178,9 @@ def _answer(one: Standing, texts: Texts) -> list[Html]:
     return [element("p", " ".join(said))]
 
 
-def _way_out(account: Account, code: int, texts: Texts) -> Html:
+def _way_out(account: Account, code: int, texts: Texts, check: Sequence[str]) -> Html:
     """Say how the suspension is lifted. Nothing on the page does it: a page must not cause a login."""
-    command = ["cfdi-stamps-exporter", "check", "--resume", account.name]
+    command = [*check, "--resume", account.name]
     if account.name.startswith("-"):
         command.insert(-1, "--")
     return element(

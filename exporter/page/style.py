@@ -117,8 +117,8 @@ button { background: var(--quiet); cursor: pointer; }
 .account + .account { border-top: 1px solid var(--line); }
 .account > div { min-width: 0; }
 h3 {
-  font-size: 1rem; line-height: 1.4; font-weight: 600; overflow-wrap: anywhere;
-  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden;
+  font-size: 1rem; line-height: 1.4; font-weight: 600; overflow-wrap: anywhere; white-space: pre-wrap;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 5; overflow: hidden;
 }
 .where, .why, .limits, .polls { color: var(--dim); font-size: 0.8125rem; }
 .where { display: flex; flex-wrap: wrap; gap: 0.15rem 0.4rem; align-items: baseline; }
@@ -154,7 +154,7 @@ h3 {
 .good .last { color: var(--dim); }
 code {
   font: 0.8125rem/1.4 ui-monospace, "SFMono-Regular", Menlo, Consolas, "Liberation Mono", monospace;
-  background: var(--quiet); border-radius: 0.3rem; padding: 0.05rem 0.3rem;
+  background: var(--quiet); border-radius: 0.3rem; padding: 0.05rem 0.3rem; white-space: pre-wrap;
 }
 .polls { display: flex; flex-wrap: wrap; gap: 0 1rem; margin-top: 0.2rem; }
 .polls time, time small { white-space: nowrap; }
