@@ -47,9 +47,22 @@ def split_address(address: str) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         colon = ""
-    if not colon or not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
+    if (
+        not (colon and _can_be_looked_up(host))
+        or not (port.isascii() and port.isdigit())
+        or len(port) > 5
+        or int(port) > 65535
+    ):
         raise ValueError(f"must be host:port, :port or [address]:port, got {address}")
     return host, int(port)
+
+
+def _can_be_looked_up(host: str) -> bool:
+    try:
+        host.encode("idna")  # as the lookup does, whose error is another kind
+    except UnicodeError:
+        return False
+    return True
 
 
 def reachable(address: str) -> str:

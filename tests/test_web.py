@@ -322,6 +322,9 @@ NO_ADDRESSES = [
     "http://localhost:80",
     "localhost:80/metrics",
     ":" + "9" * 5000,
+    "a" * 64 + ":80",
+    "ñ..example:80",
+    "\udcff:80",
 ]
 
 
