@@ -93,9 +93,14 @@ def parser(daemon: Command, check: Command, demo: Command, simulator: Command) -
     return top
 
 
+class _Help(argparse.HelpFormatter):
+    def _format_action(self, action: argparse.Action) -> str:
+        return super()._format_action(action).removeprefix("  \n")  # where the commands would have a name
+
+
 def _wide(prog: str) -> argparse.HelpFormatter:
     columns = shutil.get_terminal_size((100, 24)).columns
-    return argparse.HelpFormatter(prog, max_help_position=32, width=min(columns, 100))
+    return _Help(prog, max_help_position=32, width=min(columns, 100))
 
 
 def _command(commands: Any, name: str, command: Command, text: str) -> argparse.ArgumentParser:

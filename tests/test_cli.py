@@ -160,6 +160,8 @@ def test_the_help_fits_a_screen_and_explains(
     assert ended.value.code == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 40
+    assert all(line == "" or line.strip() for line in lines), "a line of blanks"
+    assert "\n\n\n" not in "\n".join(lines)
     assert max(map(len, lines)) <= min(columns, 100)
     shown = "\n".join(lines)
     for flag in [] if command else FLAGS:
