@@ -102,8 +102,11 @@ class Server:
         self._auth.users = config.users
         self._protection.headers = config.headers
         self._look_at(config.files, before)
-        self._config = config
+        had, self._config = self._config, config
         self._log.info("web configuration reloaded")
+        kinds = (("TLS", had.tls, config.tls), ("basic auth", had.users, config.users))
+        if lost := [name for name, then, now in kinds if then and not now]:
+            self._log.warning("requests are less protected than before", without=", ".join(lost))
 
     def _look_at(self, files: tuple[Path, ...], before: Signature) -> None:
         if files != self._files:

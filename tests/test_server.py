@@ -30,6 +30,7 @@ from tests.test_end_to_end import config
 
 CONFIG = config("http://127.0.0.1:9/nobody?wsdl", "acme", interval="1h")
 USERS = f"basic_auth_users:\n  alice: {bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}\n"
+TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n"
 ALICE = basic_auth("alice", "right")
 GOOD = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -503,6 +504,28 @@ async def test_a_refused_file_is_tried_again_when_what_it_names_is_there(
         assert site.logged.getvalue().count('msg="web configuration reloaded"') == 1
         secure = await asyncio.to_thread(request, site.address, "/metrics", ALICE, tls=authority.client())
         assert secure.status == 200
+
+
+@pytest.mark.parametrize(
+    ("after", "without"),
+    [("", "TLS, basic auth"), (USERS, "TLS"), (TLS, "basic auth"), (USERS + TLS, None)],
+    ids=["nothing", "users", "TLS", "both"],
+)
+async def test_it_warns_where_a_new_file_protects_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, without: str | None
+) -> None:
+    """An empty file is one too: a disk that was full when it was written leaves that behind."""
+    monkeypatch.setattr("exporter.server.SETTLE", 0.0)
+    Authority(tmp_path).issue("server")
+    web = with_web_config(tmp_path, USERS + TLS)
+    async with serving(web) as site:
+        web.write_text(after + "# changed\n")
+        await site.server.refresh()
+        warnings = [line for line in map(fields, site.logged.getvalue().splitlines()) if "without" in line]
+        assert [(line["level"], line["without"]) for line in warnings] == (
+            [("warn", without)] if without else []
+        )
+        assert site.logged.getvalue().count('msg="web configuration reloaded"') == 1
 
 
 async def test_configured_headers_are_on_each_answer(tmp_path: Path) -> None:
