@@ -1,6 +1,7 @@
 """One poll of one account, start to end: have it charged, ask, judge, keep, tell."""
 
 import random
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -228,7 +229,7 @@ def tell_suspended(log: FilteringBoundLogger, account: Account, code: int) -> No
         meaning=meaning(code),
         effect="no login is tried any more, so that the provider doesn't lock the account",
         advice=advice(code),
-        resume=f"after that: a reload with another credential, or check --resume {account.name}",
+        resume=f"after that: a reload with another credential, or check --resume {shlex.quote(account.name)}",
     )
 
 

@@ -131,6 +131,12 @@ class TestTelling:
             "resume": "after that: a reload with another credential, or check --resume acme",
         }
 
+    async def test_the_name_in_the_command_is_quoted_for_a_shell(self, rig: Rig) -> None:
+        life = await rig.start(account(WRONG, "a  b; $(reboot)"))
+        for _ in range(2):
+            await life.poll("a  b; $(reboot)")
+        assert events(life)[-1]["resume"].endswith(" or check --resume 'a  b; $(reboot)'")
+
     async def test_after_a_restart_it_is_said_again(self, rig: Rig) -> None:
         """Once: whoever looks at the new process' log only must find it."""
         await (await rig.start(account(WRONG))).poll_until_idle()
