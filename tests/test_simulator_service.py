@@ -460,7 +460,7 @@ async def test_a_slow_answer_delays_no_other_and_no_stop(
     assert await code(session, simulator, login()) == "200"
     assert not slow.done()
     await simulator.stop()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2  # the slow answer takes 3 s
     with pytest.raises(aiohttp.ClientError):
         await slow
 
