@@ -124,28 +124,47 @@ class Poller:
         return due
 
     async def _ask(self, monitored: Monitored) -> _Poll | Held:
-        """Ask for the balance, with what the guard wants done before."""
-        account = monitored.account
-        provider = self._providers[account.environment.name]
-        operation = await provider.operation(account.timeout)
-        if isinstance(operation, Failure):
-            return _Poll(operation, None, self._clock.time())
+        """Ask for the balance, with what the guard wants done before.
+
+        A reload meanwhile doesn't make it fail: it goes on with the account and connections as they are then.
+        """
+        charge: Charge | None = None
+        while present := self._present(monitored):
+            account = present.account
+            provider = self._providers[account.environment.name]
+            operation = await provider.operation(account.timeout)
+            if not self._is_used(provider, monitored):
+                continue
+            if isinstance(operation, Failure):
+                return _Poll(operation, charge, self._clock.time())
+            if charge is None:
+                held = await self._may_be_sent(monitored)
+                if isinstance(held, Held):
+                    return held
+                charge = held
+                if not self._is_used(provider, monitored):
+                    continue
+            started, start = self._clock.time(), self._clock.monotonic()
+            outcome = await provider.ask(operation, account, monitored.credential.password)
+            duration = self._clock.monotonic() - start
+            self._metrics.poll_ended(account.environment.name, duration)
+            return _Poll(outcome, charge, started)
+        # The credential is of no use any more: what was charged is given back.
+        reloaded = Failure(Reason.CONNECTION, "the configuration was reloaded meanwhile", sent=False)
+        return _Poll(reloaded, charge, self._clock.time())
+
+    def _is_used(self, provider: Provider, monitored: Monitored) -> bool:
+        """Tell whether an account is still there and asked for over these connections."""
+        present = self._present(monitored)
+        return bool(present and self._providers.get(present.account.environment.name) is provider)
+
+    async def _may_be_sent(self, monitored: Monitored) -> Charge | Held | None:
+        """Return the charge of a try, ``None`` where it needs none as the credential is proven."""
         present = self._present(monitored)
         if present and present.state.suspension:
             # `check` did that while the WSDL was loaded; a proven credential has no charge to stop it.
             return Held(self._clock.time(), present.state.suspension)
-        charge = None if monitored.state.proven else await self._charge(monitored)
-        if isinstance(charge, Held):
-            return charge
-        if self._present(monitored) is None or self._providers.get(account.environment.name) is not provider:
-            # The credential or the connections are of no use any more: what was charged is given back.
-            reloaded = Failure(Reason.CONNECTION, "the configuration was reloaded meanwhile", sent=False)
-            return _Poll(reloaded, charge, self._clock.time())
-        started, start = self._clock.time(), self._clock.monotonic()
-        outcome = await provider.ask(operation, account, monitored.credential.password)
-        duration = self._clock.monotonic() - start
-        self._metrics.poll_ended(account.environment.name, duration)
-        return _Poll(outcome, charge, started)
+        return None if monitored.state.proven else await self._charge(monitored)
 
     async def _charge(self, monitored: Monitored) -> Charge | Held:
         """Have a try with a credential charged that isn't proven; what can't be charged isn't sent."""

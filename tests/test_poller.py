@@ -276,19 +276,47 @@ class TestCrashes:
 
 
 class TestReloads:
-    async def test_a_try_that_was_charged_for_an_environment_that_is_gone(self, rig: Rig) -> None:
-        """It isn't sent over connections that may be closed, and its charge is given back."""
-        life = await rig.start(account())
+    @pytest.mark.parametrize("wrong_before", [False, True])
+    async def test_a_try_that_was_charged_goes_over_the_new_connections(
+        self, rig: Rig, wrong_before: bool
+    ) -> None:
+        """Not over those that may be closed, and without another charge."""
+        life = await rig.start(account(auth_attempts=2))
+        if wrong_before:
+            rig.provider.script = [Reading(601)]
+            await life.poll()
+            rig.provider.logins.clear()
+        writes = life.storage.writes
         poll = asyncio.ensure_future(life.poll())
-        while not life.storage.writes:  # noqa: ASYNC110 - until the charge waits to be written
+        while life.storage.writes == writes:  # noqa: ASYNC110 - until the charge waits to be written
             await asyncio.sleep(0)
         another = ScriptedProvider(rig.clock, ENVIRONMENT)
         life.poller._providers = {"testing": another}  # type: ignore[dict-item]
         await poll
-        assert rig.provider.logins == another.logins == []
-        await life.poll()
+        assert rig.provider.logins == []
         assert another.tries(RIGHT) == 1
         assert life.state().up
+
+    @pytest.mark.parametrize("polled", [False, True])
+    async def test_a_poll_that_waits_for_the_wsdl_waits_for_that_of_the_new_connections(
+        self, rig: Rig, polled: bool
+    ) -> None:
+        """A reload that makes connections anew is no failure of the provider."""
+        life = await rig.start(account())
+        if polled:
+            await life.poll()
+        another = ScriptedProvider(rig.clock, ENVIRONMENT)
+
+        async def closed(_limit: float) -> object:
+            life.poller._providers = {"testing": another}  # type: ignore[dict-item]
+            return unsent()
+
+        rig.provider.operation = closed  # type: ignore[method-assign]
+        rig.provider.logins.clear()
+        await life.poll()
+        assert (rig.provider.logins, another.tries(RIGHT)) == ([], 1)
+        assert life.state().up
+        assert sum(life.state().failures) == 0
 
     async def test_a_try_that_was_charged_for_a_credential_that_is_gone(self, rig: Rig) -> None:
         """The correction has come in time: the wrong one isn't sent."""
