@@ -280,8 +280,8 @@ def test_while_it_starts_the_configuration_counts_as_loaded(daemon: DaemonFactor
     """Asking the guard about thousands of accounts takes minutes, and is no reload that failed."""
     slow = (
         "import asyncio, exporter.monitoring as m",
-        "async def apply(self, config): await asyncio.sleep(60)",
-        "m.Monitoring.apply = apply",
+        "async def admit_pending(self): await asyncio.sleep(60)",
+        "m.Monitoring._admit_pending = admit_pending",
     )
     now = time.time()
     exporter = daemon(config("http://127.0.0.1:9/nobody?wsdl", "acme"), command=launcher(*slow))
