@@ -206,6 +206,7 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 server = http.server.HTTPServer(("127.0.0.1", 0), Page)
 print("arguments", *sys.argv[1:])
 print(f'level=info child={child.pid} msg="listening" address=127.0.0.1:{server.server_port}', file=sys.stderr)
+print('level=info msg="configuration loaded"', file=sys.stderr)
 server.serve_forever()
 """
 STUBBORN = LISTENER.replace("sys.exit(7)", "None")
