@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit peers lock schema clean
+.PHONY: demo test lint types unit peers lock schema dashboards clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -32,6 +32,9 @@ lock: $(VENV)/.installed-dev
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m exporter.config.schema > config.schema.json
+
+dashboards: $(VENV)/.installed-dev
+	$(BIN)/python -m dashboards
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

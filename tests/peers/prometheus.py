@@ -72,12 +72,12 @@ class Prometheus:
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """The result of an instant query: `metric` and `value`, a time and a text, for each series."""
-        result: list[dict[str, Any]] = self._api("query", query=promql)["result"]
+        result: list[dict[str, Any]] = self.api("query", query=promql)["result"]
         return result
 
     def targets(self) -> list[dict[str, Any]]:
         """The active targets, with `health` and `lastError` among their keys."""
-        active: list[dict[str, Any]] = self._api("targets", state="active")["activeTargets"]
+        active: list[dict[str, Any]] = self.api("targets", state="active")["activeTargets"]
         return active
 
     def stop(self) -> None:
@@ -93,14 +93,13 @@ class Prometheus:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _api(self, endpoint: str, **parameters: str) -> dict[str, Any]:
+    def api(self, endpoint: str, **parameters: str) -> Any:
         """The data of an answer of the HTTP API, https://prometheus.io/docs/prometheus/latest/querying/api/."""
         assert self._address is not None, "Prometheus has never been started"
         answer = request(self._address, f"/api/v1/{endpoint}?{urlencode(parameters)}")
         content: dict[str, Any] = loads(answer.body)
         assert content["status"] == "success", content
-        data: dict[str, Any] = content["data"]
-        return data
+        return content["data"]
 
 
 class PrometheusFactory(Protocol):

@@ -1,0 +1,199 @@
+"""The exporters themselves: do they run, poll in time, and store what they learn?"""
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards import meanings, pace
+from dashboards.board import EXPORTER, Row, board, instances
+from dashboards.meanings import GREEN, ORANGE, RED, STAMPS_UNIT, steps
+from dashboards.panels import (
+    HOURLY,
+    bars,
+    columns,
+    figure,
+    lines,
+    listing,
+    now,
+    one_row_each,
+    over_time,
+    rows,
+    states,
+)
+from dashboards.selectors import exporters
+
+
+def exporter() -> model.Dashboard:
+    """Return the dashboard of the exporters' own health."""
+    return board(
+        EXPORTER,
+        "The exporters' own health: scrapes, polls, storage, configuration, resources.",
+        variables=[instances()],
+        rows=[
+            Row("Now", [*_figures(), _exporters(), _failures()]),
+            Row(
+                "Polls",
+                [
+                    pace.done(),
+                    pace.lag(),
+                    pace.latency(),
+                    pace.durations(),
+                    pace.codes(),
+                    pace.late(),
+                ],
+            ),
+            Row("State and resources", [_up(), _storage(), _cpu(), _memory(), _files(), _scrapes()]),
+        ],
+        since="now-24h",
+        refresh="5m",
+    )
+
+
+def _figures() -> list[stat.Panel]:
+    loaded = "cfdi_exporter_config_last_reload_success"
+    overdue = exporters("cfdi_account_next_poll_timestamp_seconds")
+    errors = f"sum(increase({exporters('cfdi_exporter_storage_errors_total')}[1h]))"
+    return [
+        _bad("Down", "Exporters that can't be scraped.", f"count({exporters('up')} == 0) or vector(0)"),
+        figure(
+            "Accounts",
+            "Accounts that they have.",
+            now(f"count({exporters('cfdi_account_info')})"),
+            STAMPS_UNIT,
+        ),
+        _bad(
+            "Suspended",
+            "Accounts that they no longer ask for.",
+            f"sum({exporters('cfdi_account_suspended')})",
+        ),
+        figure(
+            "Late polls",
+            "Polls of the last hour that started over a minute late. From 10% on CfdiExporterOverloaded "
+            "fires.",
+            now(f"max({pace.late_share()})"),
+            "percentunit",
+        )
+        .decimals(1)
+        .thresholds(pace.late_steps()),
+        figure(
+            "Longest overdue",
+            "How long the poll that waits the longest should have begun. Some seconds are usual: it may "
+            "be under way.",
+            now(f"max(clamp_min(time() - {overdue}, 0))"),
+            "s",
+        ).thresholds(steps(GREEN, (pace.LATE, ORANGE), (10 * pace.LATE, RED))),
+        _bad("Storage errors", "Reads and writes of the state file that failed in the last hour.", errors),
+        figure(
+            "Configuration",
+            "Whether the running configuration is the one on the disk, for all of them.",
+            now(f"min({exporters(f'{loaded}ful')})"),
+            "none",
+        ).mappings(meanings.yes_or_no("loaded", "refused")),
+        figure(
+            "Loaded",
+            "When one of them last loaded its configuration.",
+            now(f"1000 * max({exporters(f'{loaded}_timestamp_seconds')})"),
+            "dateTimeFromNow",
+        ),
+    ]
+
+
+def _bad(title: str, description: str, expression: str) -> stat.Panel:
+    return figure(title, description, now(expression), "none").thresholds(meanings.none_is_good(RED))
+
+
+def _exporters() -> table.Panel:
+    names = {
+        "instance": "Exporter",
+        "version": "Version",
+        "revision": "Revision",
+        "pythonversion": "Python",
+        "Value #accounts": "Accounts",
+        "Value #started": "Started",
+    }
+    build = exporters("cfdi_exporter_build_info")
+    panel = listing(
+        "Exporters",
+        "What runs, since when, and for how many accounts.",
+        [
+            rows(f"group by (instance, version, revision, pythonversion) ({build})", "build"),
+            rows(f"count by (instance) ({exporters('cfdi_account_info')})", "accounts"),
+            rows(f"1000 * max by (instance) ({exporters('process_start_time_seconds')})", "started"),
+        ],
+        size=(16, 7),
+    )
+    panel = panel.transformations(one_row_each(["Value #build"], names, by="instance"))
+    return panel.override_by_name("Started", [model.DynamicConfigValue("unit", "dateTimeAsIso")])
+
+
+def _failures() -> bargauge.Panel:
+    increase = f"increase({exporters('cfdi_poll_failures_total')}[1h])"
+    return bars(
+        "Failures in the last hour",
+        "Polls that got no answer, by reason: an outage of the provider or the network shows here first.",
+        [now(f"sort_desc(sum by (reason) ({increase}))", "{{reason}}")],
+        "none",
+        size=(8, 7),
+    )
+
+
+def _up() -> statetimeline.Panel:
+    return states(
+        "Up, and configured as on the disk",
+        "Whether Prometheus gets an answer from each exporter, and whether its last reload succeeded.",
+        [
+            over_time(exporters("up"), "{{instance}} up", "A"),
+            over_time(
+                exporters("cfdi_exporter_config_last_reload_successful"), "{{instance}} configured", "B"
+            ),
+        ],
+        meanings.yes_or_no(),
+        size=(12, 8),
+    )
+
+
+def _storage() -> timeseries.Panel:
+    increase = f"increase({exporters('cfdi_exporter_storage_errors_total')}[$__interval])"
+    return columns(
+        "Storage errors by hour",
+        "Reads and writes of the state file that failed, in each hour or longer step. Until they end "
+        "consumption isn't counted and new credentials aren't tried.",
+        [over_time(increase, "{{instance}}", step=HOURLY)],
+        "none",
+    )
+
+
+def _cpu() -> timeseries.Panel:
+    rate = f"rate({exporters('process_cpu_seconds_total')}[5m])"
+    return lines(
+        "CPU",
+        "Share of one core, as the average of five minutes.",
+        [over_time(rate, "{{instance}}", step="15s")],
+        "percentunit",
+    ).decimals(1)
+
+
+def _memory() -> timeseries.Panel:
+    query = over_time(exporters("process_resident_memory_bytes"), "{{instance}}", step="15s")
+    return lines("Memory", "Resident memory.", [query], "bytes")
+
+
+def _files() -> timeseries.Panel:
+    share = f"{exporters('process_open_fds')} / {exporters('process_max_fds')}"
+    description = (
+        "Open files and connections, as a share of the limit. Each poll in flight and each client has one."
+    )
+    return lines(
+        "Open files", description, [over_time(share, "{{instance}}", step="15s")], "percentunit"
+    ).decimals(1)
+
+
+def _scrapes() -> timeseries.Panel:
+    description = "How long Prometheus' scrapes take, as it measures them."
+    query = over_time(exporters("scrape_duration_seconds"), "{{instance}}", step="15s")
+    return lines("Scrapes", description, [query], "s").decimals(2)

@@ -1,0 +1,92 @@
+"""How many stamps are used: by day, by hour, and against the days before."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import heatmap, timeseries
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards.meanings import GREY, STAMPS_UNIT
+from dashboards.panels import DAILY, columns, heat, lines, over_time
+from dashboards.selectors import CHOSEN, ONE
+from dashboards.standing import DAY
+
+LAST_HOUR: Final = "account:cfdi_stamps_consumed:last_hour"
+
+_DAYS: Final = (
+    "midnight to midnight in Mexico City, beside those of the same weekday a week before. Days without "
+    "figures at both ends (a new, suspended or failing account) are left out; the present day appears "
+    "once it is over."
+)
+
+
+def of_all_by_day() -> timeseries.Panel:
+    """Return the use of all chosen accounts."""
+    description = f"Stamps that all chosen accounts used on each day, {_DAYS}"
+    this_day, week_before = f"sum({CHOSEN.recent(DAY, '-1d')})", f"sum({CHOSEN.recent(DAY, '6d')})"
+    return _by_day(description, this_day, week_before).time_from("14d")
+
+
+def by_day() -> timeseries.Panel:
+    """Return the use of one account."""
+    return _by_day(f"Stamps used on each day, {_DAYS}", ONE.recent(DAY, "-1d"), ONE.recent(DAY, "6d"))
+
+
+def _by_day(description: str, this_day: str, week_before: str) -> timeseries.Panel:
+    """A column stands at the beginning of its day, and is known at the end of it: hence the offsets."""
+    queries = [
+        over_time(this_day, "this day", "A", step=DAILY),
+        over_time(week_before, "a week before", "B", step=DAILY),
+    ]
+    panel = columns("Used by day", description, queries, STAMPS_UNIT)
+    return panel.override_by_query(
+        "B",
+        [
+            *_grey(),
+            model.DynamicConfigValue("custom.drawStyle", "line"),
+            model.DynamicConfigValue("custom.lineInterpolation", "stepAfter"),
+            model.DynamicConfigValue("custom.fillOpacity", 0),
+            model.DynamicConfigValue("custom.lineWidth", 2),
+        ],
+    )
+
+
+def by_hour() -> heatmap.Panel:
+    """A row for each hour: at a midnight it looks ahead to the beginning and the end of that hour."""
+    total = ONE.exposed("cfdi_stamps_consumed_total")
+    hours = []
+    for hour in range(24):
+        begins = f"{total} offset -{hour}h" if hour else total
+        seen = f"{total} offset -{hour + 1}h - {begins} >= 0"
+        hours.append(f'label_replace({seen}, "hour", "{hour:02}", "", "")')
+    of_the_day = f"last_over_time({ONE.info()}[1d] offset -1d)"
+    by_exporter = f"({' or '.join(hours)}) and on (instance, account) {of_the_day}"
+    panel = heat(
+        "Used by hour and day",
+        "Stamps that the polls of each hour (Mexico City's time) of each day saw being used: nights and "
+        "weekends are pale, pay days dark.",
+        [over_time(f"max by (hour) ({by_exporter})", "{{hour}}", step=DAILY)],
+        STAMPS_UNIT,
+        axis="none",
+    )
+    return panel.hide_y_histogram()
+
+
+def last_hour() -> timeseries.Panel:
+    panel = lines(
+        "Used in an hour",
+        "Stamps used in the hour before each moment, yesterday's at the same time and those of a week "
+        "before. A program that stamps in a loop stands out. Nothing for an account that is polled less "
+        "than once an hour.",
+        [
+            over_time(ONE.recorded(LAST_HOUR), "this hour", "A", step="15m"),
+            over_time(f"{ONE.recorded(LAST_HOUR)} offset 1d", "a day before", "B", step="15m"),
+            over_time(f"{ONE.recorded(LAST_HOUR)} offset 1w", "a week before", "C", step="15m"),
+        ],
+        STAMPS_UNIT,
+    )
+    return panel.override_by_query("C", _grey())
+
+
+def _grey() -> list[model.DynamicConfigValue]:
+    """The colour of what is only there to compare with."""
+    return [model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": GREY})]

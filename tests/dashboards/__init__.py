@@ -1,0 +1,1 @@
+"""The dashboards: their files, their structure, and every query against a real Prometheus."""
