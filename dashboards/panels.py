@@ -150,6 +150,8 @@ def states(
         panel.mappings(words)
         .color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
         .merge_values(True)
+        .fill_opacity(70)
+        .line_width(0)
         .show_value(look.VisibilityMode.AUTO)
         .row_height(0.8)
         .legend(_legend())

@@ -39,9 +39,9 @@ class Viewer:
     server: Prometheus
     dashboard: str
     chosen: Mapping[str, str] = field(default_factory=dict)
+    at: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
-        self.at = time.time()
         self._offset = UTC_OFFSETS[DASHBOARDS[self.dashboard]["timezone"]].total_seconds()
         self.values: dict[str, str] = {}
         self.options: dict[str, list[str]] = {}

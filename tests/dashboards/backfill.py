@@ -2,33 +2,41 @@
 
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from tests.dashboards.files import queries
 from tests.peers import Prometheus
 
 ALERTS = Path(__file__).resolve().parent.parent.parent / "alerts"
 RULE_FILES = sorted(ALERTS.glob("*.rules.yml"))
 RECORDED = re.compile(r"(?<![\w:])\w+:[\w:]+")
 
+MARKED = "CfdiStampsPurchased"
+"""The alert that the overview marks on its graphs. It doesn't wait: it fires when its expression says so."""
+
 LONGEST_BLOCK = "--max-block-duration=486h"
 """promtool makes blocks of two hours otherwise, a hundred for each rule."""
 
 
-def fill(directory: Path, lines: Iterable[str], since: int, until: int, step: int) -> None:
-    """Make the data of a Prometheus that has `directory`: of samples, then of the rules over that time.
+def fill_with_samples(directory: Path, lines: Iterable[str]) -> None:
+    """Make the data of a Prometheus that has `directory` of samples in the OpenMetrics format."""
+    samples = directory / "history.om"
+    with samples.open("w") as file:
+        file.writelines(lines)
+    _blocks("openmetrics", samples, directory / "tsdb")
+    samples.unlink()
+
+
+def fill_with_records(directory: Path, since: int, until: int, step: int) -> None:
+    """Add what the rules record of the data that is there.
 
     Rules are evaluated every `step` seconds, as often as samples come; those of slower groups as that says.
     """
-    samples, tsdb = directory / "history.om", directory / "tsdb"
-    with samples.open("w") as file:
-        file.writelines(lines)
-    _blocks("openmetrics", samples, tsdb)
-    samples.unlink()
     for layer in layers(step):
         rules = directory / "layer.yml"
         rules.write_text(yaml.safe_dump({"groups": layer}))
@@ -37,51 +45,59 @@ def fill(directory: Path, lines: Iterable[str], since: int, until: int, step: in
                 times = (f"--start={since}", f"--end={until}")
                 _blocks("rules", *times, f"--url={server.url}", f"--output-dir={made}", rules)
             for block in Path(made).iterdir():
-                block.rename(tsdb / block.name)
+                block.rename(directory / "tsdb" / block.name)
 
 
 def layers(step: int) -> list[list[dict[str, Any]]]:
-    """The rules, each in a group of its own, all that it needs in layers before it.
+    """The rules that the dashboards need, each in a group of its own, all that it needs in layers before it.
 
     promtool shows a rule nothing of what the same run makes. Rules that need themselves or each other bridge
-    gaps, of which there are none here. An alert that doesn't wait is recorded as Prometheus does.
+    gaps, of which there are none here: the first of these begins.
     """
-    left: list[dict[str, Any]] = [
-        {
-            "name": f"{group['name']} {place}",
-            "interval": _seconds(group.get("interval", "1s"), step),
-            "rules": [rule],
-        }
-        for file in RULE_FILES
-        for group in yaml.safe_load(file.read_text())["groups"]
-        for place, rule in enumerate(_recording(group["rules"]))
-    ]
+    needs = {group["name"]: _recorded(group["rules"][0]["expr"]) for group in _groups(step)}
+    wanted = _reached({name for query in queries() for name in _recorded(query.expression)} | {MARKED}, needs)
+    left = [group for group in _groups(step) if group["name"] in wanted]
     made: list[list[dict[str, Any]]] = []
     while left:
-        missing = {group["rules"][0]["record"] for group in left}
-        ready = [group for group in left if not needs(group["rules"][0]) & missing] or left[:1]
+        missing = {group["name"] for group in left}
+        ready = [group for group in left if not (needs[group["name"]] - {group["name"]}) & missing]
+        if not ready:
+            ready = [group for group in left if group["name"] in _reached(needs[group["name"]], needs)][:1]
         made.append(ready)
         left = [group for group in left if group not in ready]
     return made
 
 
-def _recording(rules: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for rule in rules:
-        if "record" in rule:
-            yield rule
-        elif "for" not in rule:
-            labels = {**rule["labels"], "alertname": rule["alert"], "alertstate": "firing"}
-            yield {"record": "ALERTS", "labels": labels, "expr": f"0 * ({rule['expr']}) + 1"}
+def _groups(step: int) -> Iterator[dict[str, Any]]:
+    """Each recording rule, and the alert that the dashboards show the past of, as Prometheus records it."""
+    for file in RULE_FILES:
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            interval = _seconds(group.get("interval", "1s"), step)
+            for rule in group["rules"]:
+                if rule.get("alert") == MARKED:
+                    labels = {**rule["labels"], "alertname": MARKED, "alertstate": "firing"}
+                    fires = {"record": "ALERTS", "labels": labels, "expr": f"0 * ({rule['expr']}) + 1"}
+                    yield {"name": MARKED, "interval": interval, "rules": [fires]}
+                elif "record" in rule:
+                    yield {"name": rule["record"], "interval": interval, "rules": [rule]}
+
+
+def _recorded(expression: str) -> set[str]:
+    return set(RECORDED.findall(expression))
+
+
+def _reached(names: set[str], needs: Mapping[str, set[str]]) -> set[str]:
+    """Some rules, all that they need, what these need, and so on."""
+    reached: set[str] = set()
+    while new := names - reached:
+        reached |= new
+        names = {name for one in new for name in needs.get(one, ())}
+    return reached
 
 
 def _seconds(interval: str, least: int) -> str:
     seconds = int(interval[:-1]) * {"s": 1, "m": 60, "h": 3600}[interval[-1]]
     return f"{max(seconds, least)}s"
-
-
-def needs(rule: dict[str, Any]) -> set[str]:
-    """The recorded series that a rule looks up, but for itself."""
-    return set(RECORDED.findall(rule["expr"])) - {rule["record"]}
 
 
 def fast_rules(directory: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.config import load
 from exporter.simulator import Simulator
-from tests.dashboards.backfill import fast_rules, fill
+from tests.dashboards.backfill import fast_rules, fill_with_records, fill_with_samples
 from tests.dashboards.history import SCRAPE_SECONDS, SECONDS, as_openmetrics, config, let_them_live, lived
 from tests.peers import Daemon, Prometheus, eventually
 from tests.peers.loop import LoopThread
@@ -47,8 +47,8 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         (past := directory / "past.yaml").write_text(config(simulator.wsdl_url, "15m"))
         seen = lived(load(past, {}), simulator.accounts, directory / "daemon.db", now)
         exporter = stack.enter_context(Daemon(config(simulator.wsdl_url, "5s"), directory))
-        scrapes = as_openmetrics(seen, exporter.address)
-        fill(directory, scrapes, seen[0][0], seen[-1][0], SCRAPE_SECONDS)
+        fill_with_samples(directory, as_openmetrics(seen, exporter.address))
+        fill_with_records(directory, seen[0][0], seen[-1][0], SCRAPE_SECONDS)
         prometheus = stack.enter_context(Prometheus(directory, [exporter.address], fast_rules(directory)))
         for expression in SETTLED:
             eventually(lambda expression=expression: prometheus.query(expression), timeout=60)  # type: ignore[misc]
