@@ -28,7 +28,7 @@ SCRAPE_SECONDS = 300
 """As far apart as Prometheus lets two samples be without a gap between them."""
 
 ANSWER_SECONDS = 0.3
-OUTAGE = (6.0, 6.1)
+OUTAGE = (5.5, 5.6)
 """When the provider couldn't be reached, in days since the beginning."""
 
 ACCOUNTS = ("healthy", "low", "running-out", "exhausted", "wrong-password", "flaky", "slow", "topped-up")
