@@ -109,6 +109,7 @@ async def live(
     seen = []
     try:
         await life.monitoring.apply(config)
+        life.metrics.config_loaded(clock.time())
         for at in range(int(until - SECONDS), int(until), SCRAPE_SECONDS):
             await _poll_until(life, at)
             await life.publisher.publish()
@@ -129,7 +130,9 @@ async def _poll_until(life: Life, at: float) -> None:
         if wait >= left:
             clock.advance(left)
             return
-        life.metrics.poll_lag.observe(max(0.0, -wait))  # as the scheduler does, whose place the agenda has
+        life.metrics.poll_started(
+            max(0.0, -wait)
+        )  # as the daemon does, whose scheduler the agenda stands for
         await life.poll(name)
 
 
