@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit peers lock schema dashboards clean
+.PHONY: demo test lint types unit peers bench soak lock schema dashboards clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -26,6 +26,15 @@ unit: $(VENV)/.installed-dev peers
 # Independent programs that the tests run against: Debian packages, installed where that is possible.
 peers:
 	@scripts/install-peers.sh
+
+# The exporter beside its peers, about ten minutes: writes docs/performance.md. ONLY=poll measures that mark alone.
+bench: $(VENV)/.installed
+	@scripts/install-peers.sh bench
+	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+# Memory under polls and scrapes, printed each minute. MINUTES=2 shortens it.
+soak: $(VENV)/.installed
+	$(BIN)/python -m bench.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: $(VENV)/.installed-dev
 	scripts/lock.sh $(BIN)/uv

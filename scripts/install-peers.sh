@@ -1,14 +1,21 @@
 #!/bin/sh
 # Installs the Debian packages that the tests run against where that is possible (root, apt-get). Elsewhere
-# the tests that need a missing one are skipped and say so; with CI=true they fail.
+# the tests that need a missing one are skipped and say so; with CI=true they fail. `install-peers.sh bench`
+# does the same for those that the benchmark measures.
 set -eu
+packages="prometheus prometheus-alertmanager php-cli php-soap chromium"
+without="the tests that need them are skipped"
+if [ "${1:-}" = bench ]; then
+    packages="prometheus-blackbox-exporter prometheus-node-exporter prometheus-pushgateway nginx wrk"
+    without="what needs them is not measured"
+fi
 missing=""
-for package in prometheus prometheus-alertmanager php-cli php-soap chromium; do
+for package in $packages; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "not installed, so the tests that need them are skipped:$missing"
+    echo "not installed, so $without:$missing"
     exit 0
 fi
 echo "installing$missing"

@@ -1,0 +1,76 @@
+"""The exporter as its users run it: the command, a configuration, a storage on the disk."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.process import Program, ProgramError, fetched
+from bench.provider import Provider
+
+TEXT = {"Accept": "text/plain;version=0.0.4"}
+PUBLISHED_SECONDS = 2.0
+"""Until what was polled is shown: the exporter does that twice a second."""
+
+
+class Exporter(Program):
+    """The daemon with so many accounts, each with everything that makes a series."""
+
+    def __init__(self, provider: Provider, accounts: int, *, interval: str, concurrency: int = 64) -> None:
+        super().__init__()
+        self._provider = provider
+        self.accounts = accounts
+        self._interval = interval
+        self._concurrency = concurrency
+
+    def command(self, directory: Path) -> Sequence[str]:
+        """Write the configuration."""
+        file = directory / "config.yaml"
+        file.write_text(configuration(self._provider.wsdl, self.accounts, self._interval, self._concurrency))
+        return [
+            str(Path(sys.executable).with_name("cfdi-stamps-exporter")),
+            f"--config.file={file}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
+
+    def await_all_polled(self, seconds: float = 300.0) -> None:
+        """Wait until every account has been polled and is shown, and each credential is proven.
+
+        No other program may be calling the provider meanwhile.
+        """
+        self._provider.await_answers(self.accounts, seconds)
+        time.sleep(PUBLISHED_SECONDS)
+        shown = fetched(self.port, "/metrics", TEXT).count(b"\ncfdi_account_up{")
+        if shown != self.accounts:
+            raise ProgramError(f"{shown} of {self.accounts} accounts are shown; the log:\n{self.log}")
+
+    def change_everything(self) -> None:
+        """Have every account polled once more and shown, then no more polls: the provider holds its answers.
+
+        Accounts are polled in turn where their interval is shorter than polling them all takes.
+        """
+        before = self._provider.answered()
+        self._provider.release()
+        self._provider.await_answers(before + self.accounts + 2 * self._concurrency)
+        self.quiet()
+
+    def quiet(self) -> None:
+        """Let the provider answer no more, and wait until all that it has answered is shown."""
+        self._provider.hold()
+        time.sleep(PUBLISHED_SECONDS)
+
+
+def configuration(wsdl: str, accounts: int, interval: str, concurrency: int) -> str:
+    """Return a configuration with so many accounts that have thresholds and a label."""
+    # Nothing gets stale while the provider holds its answers.
+    head = f"""\
+global: {{environment: bench, interval: {interval}, stale_after: 1d}}
+environments:
+  bench: {{wsdl: "{wsdl}", concurrency: {concurrency}}}
+accounts:
+"""
+    return head + "".join(
+        f"- {{name: customer-{number:06}, username: ws@customer-{number:06}.example, password: b-{number},"
+        f" thresholds: {{warning: 500, critical: 100}}, labels: {{team: billing}}}}\n"
+        for number in range(1, accounts + 1)
+    )

@@ -1,0 +1,82 @@
+"""From the start of the process to the first answer on /metrics."""
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from statistics import median
+
+from bench.exporter import Exporter
+from bench.mark import Mark
+from bench.peers.naive import Naive
+from bench.process import Program
+from bench.provider import Provider
+from bench.result import AtMost, Row, compared, shown
+from bench.rounds import interleaved
+
+FEW, MANY = 10, 10_000
+ROUNDS = 7
+ROUNDS_MANY = 3
+
+
+def first_answer(make: Callable[[], Program]) -> float:
+    """Return the milliseconds until a new process answers."""
+    program = make()
+    program.start()
+    try:
+        return program.await_ready() * 1000
+    finally:
+        program.stop()
+
+
+def check(exporter: Exporter) -> float:
+    """Return the milliseconds that loading the configuration takes a process that does only that."""
+    with exporter.prepared() as (command, _):
+        start = time.perf_counter()
+        subprocess.run([*command, "--config.check"], check=True, capture_output=True, timeout=120)
+        return (time.perf_counter() - start) * 1000
+
+
+def _run() -> Sequence[Row]:
+    with ExitStack() as running:
+        provider = running.enter_context(Provider())
+        few = {
+            "exporter": lambda: first_answer(lambda: Exporter(provider, FEW, interval="15m")),
+            "naive": lambda: first_answer(lambda: Naive(provider, FEW, interval=900)),
+        }
+        interleaved(1, few)  # writes the compiled modules, fills the system's caches
+        found = interleaved(ROUNDS, few)
+        many = interleaved(
+            ROUNDS_MANY,
+            {
+                "answer": lambda: first_answer(lambda: Exporter(provider, MANY, interval="15m")),
+                "check": lambda: check(Exporter(provider, MANY, interval="15m")),
+            },
+        )
+    row = compared(
+        f"first answer, {FEW} accounts", found["exporter"], "naive", found["naive"], AtMost(2.5), unit="ms"
+    )
+    answer, loading = median(many["answer"]), median(many["check"])
+    return [
+        row,
+        Row(
+            f"first answer, {MANY:,} accounts",
+            shown(answer, "ms"),
+            f"--config.check: {shown(loading, 'ms')}",
+            mark="before they are loaded",
+            reached=answer < loading,
+        ),
+    ]
+
+
+MARK = Mark(
+    "start",
+    "The first answer",
+    (),
+    f"""\
+From the start of the process to the first 200 on `/metrics`, asked for every millisecond; {ROUNDS} rounds,
+after one that doesn't count. The naive exporter listens as soon as zeep, requests and prometheus_client are
+imported, before it makes its series. With {MANY:,} accounts ({ROUNDS_MANY} rounds) the answer must come
+sooner than `--config.check` of the same file ends, which does nothing but load the accounts.""",
+    _run,
+)

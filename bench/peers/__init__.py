@@ -1,0 +1,1 @@
+"""What the exporter is measured beside: the naive way, and Debian's programs."""
