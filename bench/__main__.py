@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.machine import machine, missing, versions
 from bench.mark import Mark
 from bench.marks import MARKS
+from bench.process import end_on_sigterm
 from bench.report import Run, document, table
 from bench.result import Row
 
@@ -32,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     names = [mark.name for mark in MARKS]
     parser.add_argument("--only", choices=names, help="measure this one and write no report")
+    end_on_sigterm()
     only = parser.parse_args().only
     # Where nginx is; only root has it in PATH.
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"

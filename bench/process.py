@@ -2,13 +2,14 @@
 
 import os
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP
+from signal import SIGCONT, SIGSTOP, SIGTERM, signal
 from socket import create_server
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -126,6 +127,11 @@ class Program(ABC):
 
     def _proc(self, name: str) -> str:
         return Path(f"/proc/{self._popen.pid}/{name}").read_text(encoding="utf-8")
+
+
+def end_on_sigterm() -> None:
+    """End as with Ctrl-C, so that no program that was started is left behind."""
+    signal(SIGTERM, lambda *_: sys.exit(1))
 
 
 def free_port() -> int:

@@ -1,6 +1,7 @@
 """A scrape, timed from the request to the answer's last byte, over one kept connection as Prometheus does."""
 
 import re
+import select
 import socket
 import time
 from typing import Final, Literal, Self
@@ -43,6 +44,8 @@ class Scraper:
 
     def seconds(self) -> float:
         """Scrape once; return how long it took. A connection that the server has closed is made anew."""
+        if self._socket and select.select([self._socket], [], [], 0)[0]:
+            self.close()  # readable without a request: it was idle for too long
         start = time.perf_counter()
         connection = self._socket or socket.create_connection(self._address, START_SECONDS)
         self._socket = connection

@@ -7,6 +7,7 @@ import argparse
 import sys
 
 from bench.marks.memory import loaded
+from bench.process import end_on_sigterm
 from bench.result import shown
 
 ACCOUNTS = 10_000
@@ -18,6 +19,7 @@ def main() -> None:
     """Print a line for each minute, and how much the memory has grown since the second one."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--minutes", type=int, default=10)
+    end_on_sigterm()
     minutes = parser.parse_args().minutes
     highest = []
     with loaded(ACCOUNTS, INTERVAL) as load:
