@@ -1,5 +1,6 @@
 """The results as a table for the terminal and as docs/performance.md."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ def document(run: Run) -> str:
         _markdown(("", ""), run.machine.items()),
         _markdown(("version of", ""), run.versions.items()),
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return "\n\n".join(map(_wrapped, "\n\n".join(parts).split("\n\n"))) + "\n"
 
 
 def _introduction(rows: Sequence[Row]) -> str:
@@ -68,6 +69,11 @@ The exporter is the finished daemon in a process of its own with everything on: 
 with durable writes, all series (about 40 an account). TLS is off everywhere. The provider is a small server
 of this benchmark with the simulator's WSDL and answers, each sent in one write: the real provider takes no
 part. All connections are loopback."""
+
+
+def _wrapped(paragraph: str) -> str:
+    """Break a paragraph anew, as what was filled in has another length; not tables and headings."""
+    return paragraph if paragraph.startswith(("|", "#")) else textwrap.fill(paragraph, 110)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -83,11 +83,20 @@ def beside(what: str, ours: Sequence[float], peer: str, theirs: Sequence[float],
 
 
 def limited(
-    what: str, value: float, unit: str, *, at_most: float = float("inf"), at_least: float = 0.0
+    what: str,
+    values: Sequence[float],
+    unit: str,
+    *,
+    at_most: float = float("inf"),
+    at_least: float = 0.0,
+    beside: str = "",
 ) -> Row:
-    """Judge a value by itself, by one of the two limits."""
-    rule = f"at most {shown(at_most, unit)}" if at_least == 0.0 else f"at least {shown(at_least, unit)}"
-    return Row(what, shown(value, unit), mark=rule, reached=at_least <= value <= at_most)
+    """Judge the median of the rounds by itself, by one of the two limits."""
+    value = median(values)
+    spread = f" ({figure(min(values))} to {figure(max(values))})" if len(values) > 1 else ""
+    rule = f"at least {shown(at_least, unit)}" if at_least else f"at most {shown(at_most, unit)}"
+    reached = at_least <= value <= at_most
+    return Row(what, shown(value, unit) + spread, beside, mark=rule, reached=reached)
 
 
 def shown(value: float, unit: str) -> str:

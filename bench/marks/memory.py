@@ -50,11 +50,9 @@ def loaded(accounts: int, interval: str) -> Iterator[Load]:
 
 def _run() -> Sequence[Row]:
     with loaded(ACCOUNTS, INTERVAL) as load:
-        row = limited(
-            f"memory, {ACCOUNTS:,} accounts", load.highest(SECONDS, SCRAPE_EVERY), "MB", at_most=LIMIT
-        )
+        highest = load.highest(SECONDS, SCRAPE_EVERY)
         peak = f"peak since the start: {shown(load.exporter.peak(), 'MB')}"
-    return [Row(row.what, row.measured, peak, "", row.mark, row.reached)]
+    return [limited(f"memory, {ACCOUNTS:,} accounts", [highest], "MB", at_most=LIMIT, beside=peak)]
 
 
 MARK = Mark(

@@ -61,22 +61,16 @@ def _run() -> Sequence[Row]:
                 exporter.change_everything()
                 waits[coding].append(during(scraper, healthy))
             calm.append(longest(healthy, _after(CALM)))
-    rows = []
-    for coding in CODINGS:
-        row = limited(
-            f"longest stop of the loop, {coding} scrape", median(waits[coding]), "ms", at_most=LIMIT
+    return [
+        limited(
+            f"longest stop of the loop, {coding} scrape",
+            waits[coding],
+            "ms",
+            at_most=LIMIT,
+            beside=f"without a scrape: {shown(median(calm), 'ms')}",
         )
-        rows.append(
-            Row(
-                row.what,
-                row.measured,
-                f"without a scrape: {shown(median(calm), 'ms')}",
-                "",
-                row.mark,
-                row.reached,
-            )
-        )
-    return rows
+        for coding in CODINGS
+    ]
 
 
 MARK = Mark(
