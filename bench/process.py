@@ -70,10 +70,10 @@ class Program(ABC):
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
-    def await_ready(self) -> float:
-        """Wait for the first answer with 200; return how many seconds after the start it came."""
+    def await_ready(self, path: str = "") -> float:
+        """Wait until `path` is answered with 200; return how many seconds after the start that was."""
         while self._popen.poll() is None:
-            if answers(self.port, self.ready_path):
+            if answers(self.port, path or self.ready_path):
                 return time.perf_counter() - self.started
             if time.perf_counter() - self.started > START_SECONDS:
                 break

@@ -3,7 +3,7 @@
     python -m bench.provider --port 8099 --latency 0.3
 
 It reads no XML and checks no login, and each answer goes out in one write: the caller is what is measured.
-Its figures change: stamps are used up as answers go out.
+Its figures change: stamps are used and bought as answers go out.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from exporter.simulator.wsdl import SERVICE_PATH, wsdl_text
 
 CONTRACTED = 1_000_000
 ANSWERS_A_STAMP = 1000
-"""Answers until one more stamp is used: every account's figures have changed when it is asked again later."""
+"""Answers until stamps are used and bought: when an account is asked again all its figures have changed."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
@@ -43,7 +43,8 @@ class Service:
     def answer(self) -> bytes:
         """Return the next answer to a call."""
         if self.answered % ANSWERS_A_STAMP == 0:
-            balance = Balance(CONTRACTED, self.answered // ANSWERS_A_STAMP)
+            used = self.answered // ANSWERS_A_STAMP
+            balance = Balance(CONTRACTED + 2 * used, used)
             self._answer = _http(write_answer(Answer(200, balance), Call("", "", None), SOAP11))
         self.answered += 1
         return self._answer

@@ -93,7 +93,7 @@ def _hundredfold() -> Sequence[Row]:
         *(Row(f"scrape of {many}, {coding}", shown(took[coding], "ms")) for coding in CODINGS),
         Row(f"memory, {many}", shown(memory, "MB"), f"peak since the start: {shown(peak, 'MB')}"),
         Row(
-            f"first answer, {many}", shown(answered, "s"), f"all polled and shown after {shown(polled, 's')}"
+            f"first scrape, {many}", shown(answered, "s"), f"all polled and shown after {shown(polled, 's')}"
         ),
     ]
 
