@@ -15,7 +15,7 @@ from bench.rounds import interleaved
 from bench.scrape import CODINGS, Coding, Scraper
 
 ACCOUNTS = 10_000
-ROUNDS = 5
+ROUNDS = 4
 
 
 def _run() -> Sequence[Row]:

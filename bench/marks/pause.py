@@ -13,7 +13,7 @@ from bench.result import Row, limited, shown
 from bench.scrape import CODINGS, Coding, Scraper
 
 ACCOUNTS = 10_000
-ROUNDS = 7
+ROUNDS = 5
 LIMIT = 10.0
 EVERY = 0.001
 CALM = 0.5

@@ -15,7 +15,7 @@ from bench.rounds import interleaved
 
 ACCOUNTS = 10_000
 IN_FLIGHT = 64
-ROUNDS = 7
+ROUNDS = 5
 SECONDS = 3.0
 SETTLE = 0.5
 """Seconds that a program has after its pause before it is measured."""
