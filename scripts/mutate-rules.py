@@ -61,7 +61,7 @@ class Mutant:
     rule: int
     name: str
     change: str
-    key: str  # of the rule: expr, for or labels
+    key: str  # of the rule: expr, for or keep_firing_for
     value: str | None  # None: the key is left out
 
     def __str__(self) -> str:
@@ -88,11 +88,12 @@ def _changes(rule: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
         if expression not in seen:
             seen.add(expression)
             yield "expr", change, expression
-    if "for" in rule:
-        yield "for", "without for", None
-        for factor in (0.5, 2):
-            duration = _scaled(rule["for"], factor)
-            yield "for", f"for: {rule['for']} -> {duration}", duration
+    for key in ("for", "keep_firing_for"):
+        if key in rule:
+            yield key, f"without {key}", None
+            for factor in (0.5, 2):
+                duration = _scaled(rule[key], factor)
+                yield key, f"{key}: {rule[key]} -> {duration}", duration
 
 
 def _changed_expressions(tokens: list[str]) -> Iterator[tuple[str, list[str]]]:

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 from tests.peers import (
+    Alertmanager,
+    AlertmanagerFactory,
     Daemon,
     DaemonFactory,
     FakeClock,
@@ -17,6 +19,7 @@ from tests.peers import (
     PhpProviderFactory,
     Prometheus,
     PrometheusFactory,
+    Webhook,
 )
 from tests.peers.ci import in_ci
 from tests.peers.daemon import EXPORTER
@@ -84,13 +87,33 @@ def prometheus(tmp_path: Path, processes: ExitStack) -> PrometheusFactory:
         targets: Sequence[str],
         rule_files: Sequence[Path] = (),
         scrape_options: Mapping[str, object] | None = None,
+        alertmanagers: Sequence[str] = (),
     ) -> Prometheus:
         directory = _directory(tmp_path, "prometheus", next(numbers))
-        server = processes.push(Prometheus(directory, targets, rule_files, scrape_options))
+        server = processes.push(Prometheus(directory, targets, rule_files, scrape_options, alertmanagers))
         server.start()
         return server
 
     return start
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path, processes: ExitStack) -> AlertmanagerFactory:
+    """Starts Alertmanagers."""
+    numbers = count(1)
+
+    def start(config: Mapping[str, object]) -> Alertmanager:
+        server = processes.push(Alertmanager(_directory(tmp_path, "alertmanager", next(numbers)), config))
+        server.start()
+        return server
+
+    return start
+
+
+@pytest.fixture
+def webhook(processes: ExitStack) -> Webhook:
+    """Whom an Alertmanager may tell."""
+    return processes.enter_context(Webhook())
 
 
 @pytest.fixture

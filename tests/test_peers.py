@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from signal import SIGINT, SIGKILL
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,11 +16,14 @@ from zeep import Client
 from zeep.transports import Transport
 
 from tests.peers import (
+    AlertmanagerFactory,
     DaemonFactory,
     FakeClock,
     PhpProvider,
     PhpProviderFactory,
     PrometheusFactory,
+    Webhook,
+    amtool,
     eventually,
     promtool_check_metrics,
     samples,
@@ -189,6 +192,42 @@ class TestPrometheus:
         assert promtool_check_metrics(EXPOSITION) == ""
         with pytest.raises(AssertionError, match="no help text"):
             promtool_check_metrics("# TYPE cfdi_demo gauge\ncfdi_demo 1\n")
+
+
+@pytest.mark.peer("alertmanager")
+class TestAlertmanager:
+    ROUTE: ClassVar = {"receiver": "webhook", "group_wait": "0s", "group_by": ["..."]}
+
+    def config(self, webhook: Webhook, **more: object) -> dict[str, object]:
+        """One that tells a webhook of every alert by itself."""
+        receiver = {"name": "webhook", "webhook_configs": [{"url": webhook.url}]}
+        return {"route": self.ROUTE, "receivers": [receiver], **more}
+
+    def test_an_alert_reaches_the_webhook_or_is_held_back(
+        self, alertmanager: AlertmanagerFactory, webhook: Webhook
+    ) -> None:
+        """One fires, another is inhibited by it; both are known to Alertmanager."""
+        inhibition = {"source_matchers": ["alertname=Big"], "target_matchers": ["alertname=Small"]}
+        server = alertmanager(self.config(webhook, inhibit_rules=[inhibition]))
+        for name in ("Big", "Small"):
+            amtool("alert", "add", name, "account=acme", f"--alertmanager.url=http://{server.address}")
+        eventually(lambda: webhook.statuses("Big", account="acme") == ["firing"])
+        (small,) = eventually(lambda: server.alerts(alertname="Small"))
+        assert small["status"]["state"] == "suppressed"
+        assert server.alerts(account="other") == []
+        assert webhook.statuses("Small") == webhook.statuses("Big", account="other") == []
+
+    def test_a_wrong_configuration_says_why(self, alertmanager: AlertmanagerFactory) -> None:
+        """It ends, and its words are in the error."""
+        with pytest.raises(AssertionError, match="no routes provided"):
+            alertmanager({"receivers": [{"name": "webhook"}]})
+
+    def test_amtool_says_what_is_wrong(self, tmp_path: Path) -> None:
+        """What it refuses is an error with its words."""
+        file = tmp_path / "alertmanager.yml"
+        file.write_text("route: {receiver: nobody}")
+        with pytest.raises(AssertionError, match="undefined receiver"):
+            amtool("check-config", file)
 
 
 LISTENER = """

@@ -31,6 +31,7 @@ class Prometheus:
         targets: Sequence[str],
         rule_files: Sequence[Path] = (),
         scrape_options: Mapping[str, object] | None = None,
+        alertmanagers: Sequence[str] = (),
     ) -> None:
         """Write its configuration; `start` runs it.
 
@@ -39,10 +40,11 @@ class Prometheus:
             targets: what to scrape, `host:port` each.
             rule_files: alerting and recording rules, evaluated every second.
             scrape_options: more keys of the scrape job, such as `basic_auth` or `tls_config`.
+            alertmanagers: where alerts go, `host:port` each.
         """
         self._directory = tmp_path
         self._config_file = tmp_path / "prometheus.yml"
-        self._config_file.write_text(_config(targets, rule_files, scrape_options or {}))
+        self._config_file.write_text(_config(targets, rule_files, scrape_options or {}, alertmanagers))
         self._process: Process | None = None
         self._address: str | None = None
 
@@ -110,10 +112,16 @@ class PrometheusFactory(Protocol):
         targets: Sequence[str],
         rule_files: Sequence[Path] = (),
         scrape_options: Mapping[str, object] | None = None,
+        alertmanagers: Sequence[str] = (),
     ) -> Prometheus: ...
 
 
-def _config(targets: Sequence[str], rule_files: Sequence[Path], scrape_options: Mapping[str, object]) -> str:
+def _config(
+    targets: Sequence[str],
+    rule_files: Sequence[Path],
+    scrape_options: Mapping[str, object],
+    alertmanagers: Sequence[str],
+) -> str:
     """The text of a configuration with one job."""
     job = {"job_name": JOB, "static_configs": [{"targets": list(targets)}], **scrape_options}
     return yaml.safe_dump(
@@ -121,6 +129,7 @@ def _config(targets: Sequence[str], rule_files: Sequence[Path], scrape_options: 
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in rule_files],
             "scrape_configs": [job],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]},
         }
     )
 

@@ -38,6 +38,12 @@ def missing_for_prometheus() -> tuple[str, ...]:
     return () if found else ("prometheus",)
 
 
+def missing_for_alertmanager() -> tuple[str, ...]:
+    """Both programs come with one package; Debian calls the server prometheus-alertmanager."""
+    found = shutil.which("prometheus-alertmanager") and shutil.which("amtool")
+    return () if found else ("prometheus-alertmanager",)
+
+
 def missing_for_php() -> tuple[str, ...]:
     """PHP's command line and its SOAP extension are two packages, and the second needs the first."""
     if not shutil.which("php"):
@@ -53,6 +59,7 @@ def missing_for_chromium() -> tuple[str, ...]:
 
 PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "prometheus": missing_for_prometheus,
+    "alertmanager": missing_for_alertmanager,
     "php": missing_for_php,
     "chromium": missing_for_chromium,
 }
