@@ -15,6 +15,7 @@ from tests.peers import (
     Daemon,
     DaemonFactory,
     FakeClock,
+    MailServer,
     PhpProvider,
     PhpProviderFactory,
     Prometheus,
@@ -114,6 +115,12 @@ def alertmanager(tmp_path: Path, processes: ExitStack) -> AlertmanagerFactory:
 def webhook(processes: ExitStack) -> Webhook:
     """Whom an Alertmanager may tell."""
     return processes.enter_context(Webhook())
+
+
+@pytest.fixture
+def mail_server(processes: ExitStack) -> MailServer:
+    """Whom an Alertmanager may write to."""
+    return processes.enter_context(MailServer())
 
 
 @pytest.fixture

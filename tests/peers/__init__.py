@@ -6,6 +6,7 @@ from tests.peers.daemon import Daemon, DaemonFactory, samples
 from tests.peers.http import Response
 from tests.peers.php import PhpProvider, PhpProviderFactory
 from tests.peers.prometheus import Prometheus, PrometheusFactory, promtool_check_metrics
+from tests.peers.smtp import MailServer
 from tests.peers.waiting import eventually, happened
 from tests.peers.webhook import Webhook
 
@@ -15,6 +16,7 @@ __all__ = [
     "Daemon",
     "DaemonFactory",
     "FakeClock",
+    "MailServer",
     "PhpProvider",
     "PhpProviderFactory",
     "Prometheus",
