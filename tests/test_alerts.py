@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.codes import CODES
 from exporter.metrics import ACCOUNT_FAMILIES, ExporterMetrics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,22 +105,10 @@ def test_an_alert_says_what_is_wrong_where_and_what_to_do(alert: dict[str, Any])
 
 @pytest.mark.parametrize("name", SEVERITIES)
 def test_an_alert_has_a_runbook(name: str) -> None:
-    """A page of its own, with the sections that someone who is woken up looks for."""
+    """A page of its own; `test_runbooks.py` reads it."""
     urls = {alert["annotations"]["runbook_url"] for alert in alerts() if alert["alert"] == name}
     assert urls == {f"{RUNBOOK_URL}{name}.md"}
-    page = (RUNBOOKS / f"{name}.md").read_text()
-    assert page.startswith(f"# {name}\n")
-    headings = ["What it means", "How urgent it is", "What to check", "What to do", "How to silence it"]
-    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == headings
-
-
-def test_every_runbook_belongs_to_an_alert_or_explains_the_codes() -> None:
-    assert {page.stem for page in RUNBOOKS.glob("*.md")} == SEVERITIES.keys() | {"response-codes"}
-
-
-def test_the_codes_page_explains_every_code() -> None:
-    page = (RUNBOOKS / "response-codes.md").read_text()
-    assert [int(number) for number in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == list(CODES)
+    assert (RUNBOOKS / f"{name}.md").is_file()
 
 
 def test_the_documentation_has_every_alert_in_its_table() -> None:
