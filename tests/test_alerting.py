@@ -121,34 +121,34 @@ def test_people_are_told_what_happens_at_the_provider_and_nothing_else(
             alertmanagers=[messenger.address],
         )
         known = "count(account:cfdi_stamps_available:last)"
-        told(lambda: [row["value"][1] for row in watching.query(known)] == [str(len(ACCOUNTS))])
+        until(lambda: [row["value"][1] for row in watching.query(known)] == [str(len(ACCOUNTS))])
 
         control(simulator, "healthy@demo.example", available=400)
         few = {"account": "healthy", "pac_environment": "peer", "severity": "warning"}
-        told(lambda: webhook.statuses("CfdiStampsLow", **few) == ["firing"])
+        until(lambda: webhook.statuses("CfdiStampsLow", **few) == ["firing"])
         control(simulator, "healthy@demo.example", top_up=10_000)
-        told(lambda: webhook.statuses("CfdiStampsLow", **few) == ["firing", "resolved"])
+        until(lambda: webhook.statuses("CfdiStampsLow", **few) == ["firing", "resolved"])
 
         control(simulator, "topped-up@demo.example", available=50)
         very_few = {"account": "topped-up", "pac_environment": "peer", "severity": "critical"}
-        told(lambda: webhook.statuses("CfdiStampsLow", **very_few) == ["firing"])
+        until(lambda: webhook.statuses("CfdiStampsLow", **very_few) == ["firing"])
         assert inhibited(messenger, "CfdiStampsLow") == {"topped-up"}  # the warning
         assert webhook.statuses("CfdiStampsLow", account="topped-up", severity="warning") == []
 
         control(simulator, "load-00002@demo.example", password="another")
-        told(lambda: webhook.statuses("CfdiAccountSuspended") == ["firing"])
+        until(lambda: webhook.statuses("CfdiAccountSuspended") == ["firing"])
         assert webhook.statuses("CfdiAccountSuspended", account="load-00002", severity="critical") == [
             "firing"
         ]
 
         loop.run(simulator.stop())
         others = set(ACCOUNTS) - {"load-00002"}
-        told(lambda: webhook.statuses("CfdiProviderDown", pac_environment="peer") == ["firing"])
-        told(lambda: firing(watching, "CfdiAccountDown") == others)
-        told(lambda: inhibited(messenger, "CfdiAccountDown") == others)
+        until(lambda: webhook.statuses("CfdiProviderDown", pac_environment="peer") == ["firing"])
+        until(lambda: firing(watching, "CfdiAccountDown") == others)
+        until(lambda: inhibited(messenger, "CfdiAccountDown") == others)
         loop.run(simulator.start(port=port))
-        told(lambda: webhook.statuses("CfdiProviderDown") == ["firing", "resolved"])
-        told(lambda: firing(watching, "CfdiAccountDown") == set())
+        until(lambda: webhook.statuses("CfdiProviderDown") == ["firing", "resolved"])
+        until(lambda: firing(watching, "CfdiAccountDown") == set())
         loop.run(simulator.stop())
 
     # Without an environment it is about the exporter, which isn't scraped yet when Prometheus starts.
@@ -163,6 +163,6 @@ def test_people_are_told_what_happens_at_the_provider_and_nothing_else(
     assert "code 601" in suspended.annotations["description"]
 
 
-def told(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
     eventually(condition, PATIENCE)
