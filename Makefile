@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit peers bench soak lock schema dashboards clean
+.PHONY: demo test lint types unit peers bench soak lock schema dashboards manifests clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -44,6 +44,9 @@ schema: $(VENV)/.installed
 
 dashboards: $(VENV)/.installed-dev
 	$(BIN)/python -m dashboards
+
+manifests:
+	$(PYTHON) scripts/prometheus-rule.py > deploy/kubernetes/monitoring/prometheusrule.yaml
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -3,7 +3,7 @@
 # the tests that need a missing one are skipped and say so; with CI=true they fail. `install-peers.sh bench`
 # does the same for those that the benchmark measures.
 set -eu
-packages="prometheus prometheus-alertmanager php-cli php-soap chromium"
+packages="prometheus prometheus-alertmanager php-cli php-soap chromium systemd docker-compose curl openssl"
 without="the tests that need them are skipped"
 if [ "${1:-}" = bench ]; then
     packages="prometheus-blackbox-exporter prometheus-node-exporter prometheus-pushgateway nginx wrk"

@@ -57,11 +57,34 @@ def missing_for_chromium() -> tuple[str, ...]:
     return () if os.access(CHROMIUM, os.X_OK) else ("chromium",)
 
 
+def missing_for_systemd() -> tuple[str, ...]:
+    """Its tools alone; it needn't run."""
+    return () if shutil.which("systemd-analyze") else ("systemd",)
+
+
+def missing_for_docker_compose() -> tuple[str, ...]:
+    """Debian's: the first generation in Debian 12, the second from 13 on. It checks without an engine."""
+    return () if shutil.which("docker-compose") else ("docker-compose",)
+
+
+def missing_for_kubectl() -> tuple[str, ...]:
+    """With a kustomize of the fifth generation, which Debian has from 13 on, or from anywhere else."""
+    if shutil.which("kubectl"):
+        command = ["kubectl", "version", "--client"]
+        version = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
+        if "Kustomize Version: v5" in version:
+            return ()
+    return ("kubernetes-client (of Debian 13 or newer)",)
+
+
 PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "prometheus": missing_for_prometheus,
     "alertmanager": missing_for_alertmanager,
     "php": missing_for_php,
     "chromium": missing_for_chromium,
+    "systemd": missing_for_systemd,
+    "docker-compose": missing_for_docker_compose,
+    "kubectl": missing_for_kubectl,
 }
 
 
