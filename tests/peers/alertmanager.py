@@ -19,11 +19,12 @@ STOP_SECONDS = 10.0
 class Alertmanager:
     """An Alertmanager on loopback, without a cluster."""
 
-    def __init__(self, tmp_path: Path, config: Mapping[str, object]) -> None:
-        """Write its configuration, which is `config`; `start` runs it. Its files go to `tmp_path`."""
+    def __init__(self, tmp_path: Path, config: Mapping[str, object] | Path) -> None:
+        """Take `config`, or the file that it names as it is; `start` runs it. Its files go to `tmp_path`."""
         self._directory = tmp_path
-        self._config_file = tmp_path / "alertmanager.yml"
-        self._config_file.write_text(yaml.safe_dump(dict(config)))
+        self._config_file = config if isinstance(config, Path) else tmp_path / "alertmanager.yml"
+        if not isinstance(config, Path):
+            self._config_file.write_text(yaml.safe_dump(dict(config)))
         self._process: Process | None = None
         self._address: str | None = None
 

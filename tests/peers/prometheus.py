@@ -28,10 +28,11 @@ class Prometheus:
     def __init__(
         self,
         tmp_path: Path,
-        targets: Sequence[str],
+        targets: Sequence[str] = (),
         rule_files: Sequence[Path] = (),
         scrape_options: Mapping[str, object] | None = None,
         alertmanagers: Sequence[str] = (),
+        config_file: Path | None = None,
     ) -> None:
         """Write its configuration; `start` runs it.
 
@@ -41,10 +42,12 @@ class Prometheus:
             rule_files: alerting and recording rules, evaluated every second.
             scrape_options: more keys of the scrape job, such as `basic_auth` or `tls_config`.
             alertmanagers: where alerts go, `host:port` each.
+            config_file: a configuration to run as it is, instead of one from the others.
         """
         self._directory = tmp_path
-        self._config_file = tmp_path / "prometheus.yml"
-        self._config_file.write_text(_config(targets, rule_files, scrape_options or {}, alertmanagers))
+        self._config_file = config_file or tmp_path / "prometheus.yml"
+        if config_file is None:
+            self._config_file.write_text(_config(targets, rule_files, scrape_options or {}, alertmanagers))
         self._process: Process | None = None
         self._address: str | None = None
 
