@@ -41,6 +41,7 @@ lock: $(VENV)/.installed-dev
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m exporter.config.schema > config.schema.json
+	$(BIN)/python scripts/configuration-tables.py docs/configuration.md
 
 dashboards: $(VENV)/.installed-dev
 	$(BIN)/python -m dashboards
