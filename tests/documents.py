@@ -1,4 +1,4 @@
-"""The documents of the project, taken apart: headings, links, fenced blocks, commands, names in code spans."""
+"""The documents of the project, taken apart: headings, links, tables, fenced blocks, commands, code spans."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SITE = "https://github.com/cfdi-stamps-exporter/cfdi-stamps-exporter/blob/main/"
 """Where the documents are once they are published: links from outside the repository begin with this."""
 
-FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"(?ms)^(?P<indent> *)```(?P<language>[\w-]*)\n(?P<text>.*?)^(?P=indent)```$")
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
 
@@ -30,10 +30,14 @@ class Block:
         return f"{self.page}:{self.line}"
 
     @property
+    def lines(self) -> list[str]:
+        """The lines of a shell block, those that a backslash continues joined."""
+        return self.text.replace("\\\n", " ").strip("\n").splitlines()
+
+    @property
     def commands(self) -> list[list[str]]:
-        """The command lines of a shell block, as words; what a comment says or a loop does is left out."""
-        joined = self.text.replace("\\\n", " ").strip("\n")
-        return [words for line in joined.splitlines() if (words := shlex.split(line, comments=True))]
+        """The words of each command line, without comments."""
+        return [words for line in self.lines if (words := shlex.split(line, comments=True))]
 
 
 class Page:
@@ -72,6 +76,11 @@ class Page:
         return [span.replace("\n", " ") for span in SPAN.findall(self.prose)]
 
     @property
+    def command_lines(self) -> list[str]:
+        """The lines of all shell blocks."""
+        return [line for block in self.blocks if block.language == "sh" for line in block.lines]
+
+    @property
     def links(self) -> list[str]:
         """The targets of all links and images."""
         return LINK.findall(SPAN.sub("`code`", self.prose))
@@ -95,7 +104,7 @@ class Page:
 
     def rows(self, heading: str) -> list[list[str]]:
         """The cells of the tables under a heading, as they are written; without the heads of the tables."""
-        (part,) = re.findall(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", self.prose, re.DOTALL | re.MULTILINE)
+        (part,) = re.findall(rf"(?ms)^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", self.prose)
         lines = [line for line in part.splitlines() if line.startswith("|")]
         rules = [number for number, line in enumerate(lines) if re.fullmatch(r"[|\- ]+", line)]
         heads = {number + offset for number in rules for offset in (-1, 0)}
