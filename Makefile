@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+DIST   := dist
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit peers bench soak lock schema dashboards manifests clean
+.PHONY: demo test test-wheel lint types unit peers bench soak lock schema dist dashboards manifests clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -48,6 +49,16 @@ dashboards: $(VENV)/.installed-dev
 
 manifests:
 	$(PYTHON) scripts/prometheus-rule.py > deploy/kubernetes/monitoring/prometheusrule.yaml
+
+# Equal to the byte from one commit. Wants no network: the locked build backend is there already.
+dist: $(VENV)/.installed-dev
+	rm -rf $(DIST)
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
+	    $(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir $(DIST)
+
+# All tests against what is released, in an environment of its own.
+test-wheel: dist peers
+	scripts/test-wheel.sh $(PYTHON) $(DIST)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

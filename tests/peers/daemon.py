@@ -31,6 +31,7 @@ class Daemon:
         env: Mapping[str, str] | None = None,
         name: str = "daemon",
         command: Sequence[str] = EXPORTER,
+        without: Sequence[str] = (),
     ) -> None:
         """Write the configuration; `start` runs it.
 
@@ -41,6 +42,7 @@ class Daemon:
             env: added to the environment of this process.
             name: what the names of the files begin with, so that several daemons share a directory.
             command: the program, by default the exporter of this repository.
+            without: flags of the harness' own that the command doesn't have.
         """
         self.config_file = tmp_path / f"{name}.yaml"
         self.config_file.write_text(config_yaml)
@@ -54,7 +56,7 @@ class Daemon:
             "--web.listen-address": "127.0.0.1:0",
             "--storage.path": str(tmp_path / f"{name}.db"),
         }
-        given = {flag.partition("=")[0] for flag in flags}
+        given = {*without, *(flag.partition("=")[0] for flag in flags)}
         own_flags = [f"{flag}={value}" for flag, value in own.items() if flag not in given]
         self._command = [*command, *own_flags, *flags]
 
