@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from _pytest.mark import ParameterSet
 
 from exporter.cli import main
 from exporter.flags import parser
@@ -25,9 +26,13 @@ from tests.test_end_to_end import running
 PAGES = pages()
 PROGRAM = "cfdi-stamps-exporter"
 
+PEERS = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "alertmanager"}
+"""Programs whose flags are looked up, and the peer that they come with."""
+
 PROGRAMS = {
-    *("cd", "chmod", "umask", "apt-get", "git", "make", "curl", "python3"),
-    *(PROGRAM, "prometheus", "promtool", "amtool"),
+    *("cd", "chmod", "cp", "curl", "git", "install", "make", "python3", "umask"),
+    *("apt-get", "docker", "journalctl", "kubectl", "sudo", "systemctl"),
+    *(PROGRAM, *PEERS),
 }
 """What commands may call: a name that isn't here may be a typing error."""
 
@@ -76,29 +81,39 @@ def of_alertmanager(text: str, _folder: Path) -> None:
 
 
 Check = Callable[[str, Path], None]
-CHECKS: Mapping[frozenset[str], Check] = {
-    frozenset({"accounts", "account_files", "environments"}): of_the_exporter,
-    frozenset({"tls_server_config", "basic_auth_users"}): of_the_web_pages,
-    frozenset({"scrape_configs", "rule_files"}): of_prometheus,
-    frozenset({"groups"}): of_rules,
-    frozenset({"route", "receivers"}): of_alertmanager,
+CHECKS: Mapping[frozenset[str], tuple[Check, str | None]] = {
+    frozenset({"accounts", "account_files", "environments"}): (of_the_exporter, None),
+    frozenset({"tls_server_config", "basic_auth_users"}): (of_the_web_pages, None),
+    frozenset({"scrape_configs", "rule_files"}): (of_prometheus, "prometheus"),
+    frozenset({"groups"}): (of_rules, "prometheus"),
+    frozenset({"route", "receivers"}): (of_alertmanager, "alertmanager"),
 }
+"""The kinds of snippets: by a key that they have, what checks them, and the peer that this takes."""
 
 
-def check_of(document: Any) -> Check:
-    """What checks a snippet: the first whose keys it has."""
+def checked() -> Iterator[ParameterSet]:
+    """Each snippet with its check, marked with its peer."""
+    for block in blocks("yaml"):
+        document = yaml.safe_load(block.text)
+        check, peer = kind_of(document)
+        marks = [pytest.mark.peer(peer)] if peer else []
+        yield pytest.param(block, check, marks=marks, id=str(block))
+
+
+def kind_of(document: Any) -> tuple[Check, str | None]:
     if isinstance(document, list):
-        return of_the_exporter if all("username" in item for item in document) else unknown
-    return next((check for keys, check in CHECKS.items() if keys & document.keys()), unknown)
+        return (of_the_exporter if all("username" in item for item in document) else unknown), None
+    return next((kind for keys, kind in CHECKS.items() if keys & document.keys()), (unknown, None))
 
 
 def unknown(text: str, _folder: Path) -> None:
     pytest.fail(f"nothing checks this snippet: add it to CHECKS, or say what it is\n{text}")
 
 
-def called(*command: str) -> None:
+def called(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def written(name: str, text: str) -> str:
@@ -123,13 +138,16 @@ def with_its_files(text: str, folder: Path) -> str:
     return re.sub(r"(\b(\w+_file): *)[^\s,}]+", there, text)
 
 
-@pytest.mark.peer("prometheus")
-@each(blocks("yaml"))
+@pytest.mark.parametrize(("block", "check"), list(checked()))
 def test_a_snippet_is_taken_by_its_program(
-    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    block: Block,
+    check: Check,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    check_of(yaml.safe_load(block.text))(with_its_files(block.text, tmp_path), tmp_path)
+    check(with_its_files(block.text, tmp_path), tmp_path)
     assert "error" not in capsys.readouterr().err
 
 
@@ -162,6 +180,17 @@ def test_a_shell_takes_it(block: Block) -> None:
     for words in block.commands:
         program = Path(words[0].strip("(")).name
         assert program in PROGRAMS, words
+
+
+@pytest.mark.parametrize(
+    "program", [pytest.param(program, marks=pytest.mark.peer(peer)) for program, peer in PEERS.items()]
+)
+def test_the_flags_of_other_programs_exist(program: str) -> None:
+    """They stand in the program's own help."""
+    commands = [words for block in blocks("sh") for words in block.commands if words[0] == program]
+    flags = {word.partition("=")[0] for words in commands for word in words if word.startswith("--")}
+    known = set(re.findall(r"--(?:\[no-\])?([\w.-]+)", called(program, "--help-long")))
+    assert {flag.removeprefix("--") for flag in flags} <= known
 
 
 def exporter_commands() -> list[list[str]]:
