@@ -159,7 +159,9 @@ def _shape(line: str) -> tuple[str, ...]:
     return tuple(sample.split(" ")[:-1])
 
 
-@pytest.mark.parametrize(("page", "heading"), [(README, "Metrics"), (README_ES, "Métricas")], ids=repr)
+@pytest.mark.parametrize(
+    ("page", "heading"), [(README, "Metrics"), (README_ES, "Métricas")], ids=["en", "es"]
+)
 def test_a_readme_has_every_metric(page: Page, heading: str) -> None:
     """With its type; those of the process are named as a whole."""
     rows = page.rows(heading)
@@ -183,7 +185,7 @@ def parser_flags() -> set[str]:
     return {flag for each in parsers() for flag in each._option_string_actions}
 
 
-@pytest.mark.parametrize(("page", "heading"), [(README, "Flags"), (README_ES, "Opciones")], ids=repr)
+@pytest.mark.parametrize(("page", "heading"), [(README, "Flags"), (README_ES, "Opciones")], ids=["en", "es"])
 def test_a_readme_has_every_flag_with_its_default(page: Page, heading: str) -> None:
     rows = {names(row[0])[0]: row[1] for row in page.rows(heading)}
     flags = parsers()[0]._option_string_actions
