@@ -26,12 +26,34 @@ from tests.test_end_to_end import running
 PAGES = pages()
 PROGRAM = "cfdi-stamps-exporter"
 
+GRAFANA = {
+    "providers": {
+        *("name", "orgId", "folder", "folderUid", "type", "disableDeletion", "updateIntervalSeconds"),
+        *("allowUiUpdates", "options"),
+    },
+    "datasources": {
+        *(
+            "name",
+            "orgId",
+            "uid",
+            "type",
+            "access",
+            "url",
+            "isDefault",
+            "editable",
+            "basicAuth",
+            "basicAuthUser",
+        ),
+        *("jsonData", "secureJsonData"),
+    },
+}
+
 PEERS = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "alertmanager"}
 """Programs whose flags are looked up, and the peer that they come with."""
 
 PROGRAMS = {
-    *("cd", "chmod", "cp", "curl", "git", "install", "make", "python3", "umask"),
-    *("apt-get", "docker", "journalctl", "kubectl", "sudo", "systemctl"),
+    *("alias", "cd", "chmod", "cp", "curl", "git", "install", "make", "mkdir", "python3", "umask"),
+    *("apt-get", "docker", "journalctl", "kubectl", "pip", "sudo", "systemctl", "$EDITOR"),
     *(PROGRAM, *PEERS),
 }
 """What commands may call: a name that isn't here may be a typing error."""
@@ -76,6 +98,15 @@ def of_rules(text: str, _folder: Path) -> None:
     called("promtool", "check", "rules", written("rules.yml", text))
 
 
+def of_grafana(text: str, _folder: Path) -> None:
+    """Without a Grafana: the keys are those that its documentation of provisioning has."""
+    document = yaml.safe_load(text)
+    assert document["apiVersion"] == 1
+    for kind, keys in GRAFANA.items():
+        for item in document.get(kind, ()):
+            assert item.keys() <= keys
+
+
 def of_alertmanager(text: str, _folder: Path) -> None:
     called("amtool", "check-config", written("alertmanager.yml", text))
 
@@ -84,9 +115,10 @@ Check = Callable[[str, Path], None]
 CHECKS: Mapping[frozenset[str], tuple[Check, str | None]] = {
     frozenset({"accounts", "account_files", "environments"}): (of_the_exporter, None),
     frozenset({"tls_server_config", "basic_auth_users"}): (of_the_web_pages, None),
-    frozenset({"scrape_configs", "rule_files"}): (of_prometheus, "prometheus"),
+    frozenset({"scrape_configs", "rule_files", "alerting", "remote_write"}): (of_prometheus, "prometheus"),
     frozenset({"groups"}): (of_rules, "prometheus"),
     frozenset({"route", "receivers"}): (of_alertmanager, "alertmanager"),
+    frozenset({"providers", "datasources"}): (of_grafana, None),
 }
 """The kinds of snippets: by a key that they have, what checks them, and the peer that this takes."""
 
@@ -177,9 +209,10 @@ def test_json_parses(block: Block) -> None:
 def test_a_shell_takes_it(block: Block) -> None:
     """And each program in it is one that is meant."""
     called("sh", "-n", "-c", block.text)
+    aliases = set(re.findall(r"^alias (\w+)=", block.text, re.MULTILINE))
     for words in block.commands:
         program = Path(words[0].strip("(")).name
-        assert program in PROGRAMS, words
+        assert program in PROGRAMS | aliases, words
 
 
 @pytest.mark.parametrize(
@@ -197,7 +230,10 @@ def exporter_commands() -> list[list[str]]:
     """The arguments of each command line of the exporter, in blocks and in the text."""
     lines = [words for block in blocks("sh") for words in block.commands]
     lines += [span.split() for page in PAGES for span in page.spans if "…" not in span]
-    found = {tuple(words[1:]) for words in lines if words and Path(words[0]).name == PROGRAM and words[1:]}
+    found = set()
+    for words in lines:  # it may stand behind another program, which runs it elsewhere
+        starts = [number for number, word in enumerate(words) if Path(word).name == PROGRAM]
+        found |= {tuple(words[start + 1 :]) for start in starts if words[start + 1 :]}
     return [list(arguments) for arguments in sorted(found)]
 
 
