@@ -9,6 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+HAS_SOURCES = (ROOT / "exporter").is_dir()
+"""Not so where the tests run against the installed wheel."""
+
 SITE = "https://github.com/cfdi-stamps-exporter/cfdi-stamps-exporter/blob/main/"
 """Where the documents are once they are published: links from outside the repository begin with this."""
 

@@ -21,10 +21,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from exporter import __version__
-from tests.documents import ROOT
+from tests.documents import HAS_SOURCES, ROOT
 from tests.peers import Daemon, eventually
 
-pytestmark = pytest.mark.skipif(not (ROOT / "exporter").exists(), reason="builds from the sources")
+pytestmark = pytest.mark.skipif(not HAS_SOURCES, reason="builds from the sources")
 
 NAME = "cfdi_stamps_exporter"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -20,7 +20,7 @@ from exporter.config.schema import GlobalSection, Section, keys
 from exporter.duration import parse_duration
 from exporter.flags import parser
 from exporter.metrics import ACCOUNT_FAMILIES, ExporterMetrics
-from tests.documents import ROOT, Page
+from tests.documents import HAS_SOURCES, ROOT, Page
 
 CONFIGURATION = Page(ROOT / "docs" / "configuration.md")
 METRICS = Page(ROOT / "docs" / "metrics.md")
@@ -209,7 +209,7 @@ def events() -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.skipif(not (ROOT / "exporter").exists(), reason="runs without the sources")
+@pytest.mark.skipif(not HAS_SOURCES, reason="reads the sources")
 def test_every_event_of_the_log_is_explained() -> None:
     """And nothing that is explained has gone."""
     explained = {(row[0], name) for row in OPERATIONS.rows("The log") for name in names(row[1])}
