@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import webconfig
@@ -103,8 +102,8 @@ def _has(metadata: list[object], validator: object) -> bool:
 def exporter_text() -> str:
     """The exporter's own metrics, each with a sample."""
     metrics = ExporterMetrics("unknown")
-    metrics.poll_duration.labels("production").observe(1)
-    return generate_latest(metrics.registry).decode()
+    metrics.poll_ended("production", 1.0)
+    return metrics.lines(openmetrics=False).decode()
 
 
 @cache

@@ -19,7 +19,6 @@ from exporter.simulator import PASSWORD, Simulator
 from tests.config.configs import make_certificates
 from tests.documents import ROOT, Block, pages
 from tests.peers.daemon import EXPORTER, START_SECONDS
-from tests.peers.logfmt import listening_address
 from tests.peers.process import Process
 from tests.test_end_to_end import running
 
@@ -301,10 +300,8 @@ def serve(arguments: Sequence[str], folder: Path) -> None:
     flag = "--simulator.listen-address" if simulator else "--web.listen-address"
     others = [word for word in arguments if not word.startswith(flag)]
     process = Process([*EXPORTER, *others, f"{flag}=127.0.0.1:0"], folder / "serve.log", cwd=folder, env={})
-    if simulator:
-        process.await_log(lambda log: "SIMULATED" in log or None, START_SECONDS)
-    else:
-        process.await_log(lambda log: listening_address(log, "listening"), START_SECONDS)
+    serving = "SIMULATED" if simulator else "msg=polling"
+    process.await_log(lambda log: serving in log or None, START_SECONDS)
     assert process.stop() == 0, process.log
 
 
