@@ -137,3 +137,8 @@ def _markdown(folder: Path) -> Iterator[Path]:
             yield from _markdown(path)
         elif path.suffix == ".md":
             yield path
+
+
+def blocks(language: str) -> list[Block]:
+    """The fenced blocks of a language in all documents."""
+    return [block for page in pages() for block in page.blocks if block.language == language]

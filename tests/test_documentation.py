@@ -13,8 +13,8 @@ from tests.test_reference import exposed_names, parser_flags
 PAGES = pages()
 every_page = pytest.mark.parametrize("page", PAGES, ids=repr)
 
-LANGUAGES = {"sh", "yaml", "promql", "metrics", "json", "text", "ini"}
-"""Of fenced blocks. `text` is what a program prints; of each other kind tests/test_snippets.py checks all."""
+LANGUAGES = {"sh", "yaml", "promql", "metrics", "json", "text"}
+"""Of fenced blocks: tests look at what is in each, but for `text`, which is what a program prints."""
 
 FOLDERS = "alerts|bench|dashboards|deploy|docs|exporter|scripts|tests"
 OTHERS_FLAGS = {"--storage.tsdb.retention.time"}
