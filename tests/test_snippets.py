@@ -17,7 +17,7 @@ from tests.config.configs import make_certificates
 from tests.documents import ROOT, Block, blocks
 
 GRAFANA = {
-    "providers": "name orgId folder folderUid type disableDeletion updateIntervalSeconds allowUiUpdates options",
+    "providers": "name orgId folder type disableDeletion updateIntervalSeconds allowUiUpdates options",
     "datasources": "name orgId uid type access url isDefault editable basicAuth jsonData secureJsonData",
 }
 """The keys of Grafana's provisioning files that documents may show."""
