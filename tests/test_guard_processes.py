@@ -103,8 +103,8 @@ class TestDaemon:
         site.configure("wrong")
         daemon = site.start()
         for number in range(20):
-            if number < 4:
-                time.sleep(number * 0.4)  # with tries under way or still to come
+            if number < 2:
+                eventually(lambda: site.provider.calls("ws@acme.example") > number)  # noqa: B023 - called at once
             else:
                 site.shows(SUSPENDED, 1)
             daemon.kill()
@@ -127,8 +127,19 @@ class TestDaemon:
         daemon.send(SIGHUP)
         eventually(lambda: daemon.log.count('msg="configuration reloaded"') == 2)
         time.sleep(1.5)
-        assert site.daemon.metrics()[SUSPENDED] == 1
+        site.shows(SUSPENDED, 1)
         assert site.new_tries() == 2
+
+    def test_killed_at_any_moment_of_its_tries(self, site: Site) -> None:
+        """Never more than two; fewer where a kill came between the charge and the try."""
+        site.configure("wrong")
+        daemon = site.start()
+        for number in range(8):
+            time.sleep(number * 0.2)
+            daemon.kill()
+            daemon.start()
+        site.shows(SUSPENDED, 1)
+        assert site.new_tries() <= 2
 
     def test_check_beside_the_daemon(self, site: Site) -> None:
         """It goes through the same guard; exit codes and texts are for people and scripts."""

@@ -294,7 +294,7 @@ async def test_a_client_that_says_nothing_or_speaks_slowly_is_dropped(
     monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     """Nothing, half a request a byte at a time, or an answered one and then nothing: the time is limited."""
-    monkeypatch.setattr("exporter.server._IDLE", 0.5)
+    monkeypatch.setattr("exporter.server._IDLE", 2.0)
     async with serving() as site:
         host, port = site.address.split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -333,10 +333,9 @@ async def test_a_client_that_never_reads_is_dropped(monkeypatch: pytest.MonkeyPa
         for _ in range(100):
             try:
                 client.send(flood)
-            except BlockingIOError:
+            except (BlockingIOError, ConnectionError):  # the latter where it is dropped already
                 break
             await asyncio.sleep(0.01)
-        await until(lambda: site.open == 1)
         assert (await site.ask("/-/ready")).status == 200
         await until(lambda: site.open == 0, 30)
         client.close()
