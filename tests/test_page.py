@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter import codes
@@ -453,6 +453,7 @@ def test_links_and_the_search_keep_what_was_asked_for() -> None:
     assert hidden == {"state": "ok", "lang": "es", "refresh": "off"}
 
 
+@example("", "", "0")
 @given(st.text(), st.sampled_from(["", *(condition.name.lower() for condition in Condition)]), st.text())
 def test_an_address_reads_back_as_what_it_asks_for(search: str, state: str, other: str) -> None:
     query = Query.read({"q": search, "state": state, "lang": other, "refresh": other, "page": other})

@@ -34,7 +34,7 @@ class Query:
         return cls(
             search=" ".join(parameters.get("q", "")[:LONGEST_SEARCH].split()),
             condition=_CONDITIONS.get(parameters.get("state", "")),
-            page=int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 1,
+            page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 10 else 1,
             language=language if language in LANGUAGES else None,
             refresh=parameters.get("refresh") != "off",
         )
