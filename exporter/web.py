@@ -16,6 +16,7 @@ from exporter.exposition import CONTENT_TYPES, Exposition, Form
 from exporter.page import POLICY
 
 _SMALL: Final = 64 * 1024  # bytes: smaller bodies are sent as they are, and compressed without a thread
+_TURN: Final = 1024 * 1024  # bytes that are written before others have their turn on the loop
 _OPEN: Final = ("/-/healthy", "/-/ready")  # without a login, for probes
 _HEADERS: Final = {
     "Server": "cfdi-stamps-exporter",
@@ -195,9 +196,15 @@ async def _delivered(
         return response
     try:
         async with asyncio.timeout(_DELIVERY):
+            written = 0
             for piece in pieces:
                 for start in range(0, len(piece), _SMALL):
                     await response.write(piece[start : start + _SMALL])
+                written += len(piece)
+                if written > _TURN:
+                    # A client that reads quickly never makes the writing wait: others must have their turn.
+                    written = 0
+                    await asyncio.sleep(0)
     except TimeoutError:
         if request.transport:
             request.transport.abort()
