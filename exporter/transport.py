@@ -6,12 +6,13 @@ answers and reads at most ``MAX_BODY`` bytes. Time limits are the caller's.
 
 import select
 import ssl
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 from urllib.parse import urlsplit
-from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from exporter import __version__
 from exporter.config import Environment, TlsConfig
@@ -19,7 +20,6 @@ from exporter.outcome import Reason
 from exporter.resolver import Resolver
 
 if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
@@ -41,17 +41,30 @@ KEPT: Final = 4.0
 """Seconds that an idle connection is kept: of the usual servers Apache closes first, after 5."""
 
 
+class _Handler(ResponseHandler):
+    """One connection. What comes on it while no call is under way closes it."""
+
+    idle = False
+
+    def data_received(self, data: bytes) -> None:
+        if self.idle and data:  # aiohttp calls this without data, too
+            self.close()
+        else:
+            super().data_received(data)
+
+
 class _Connector(aiohttp.TCPConnector):
     """Keeps connections, and uses one again only where nothing has come on it since it was last used.
 
     What a server or a proxy sends unasked would else be taken for the answer to the next call, which is
-    another account's; aiohttp hands it on. And a call on a connection that was hung up meanwhile fails.
+    another account's; aiohttp keeps it and hands it on. And a call on a connection that was hung up meanwhile
+    fails.
     """
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         # The scheduler limits the number of calls; the WSDL is fetched beside them.
         super().__init__(limit=0, keepalive_timeout=KEPT, resolver=Resolver(), ssl=tls or True)
-        self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._factory = cast("partial[ResponseHandler]", partial(_Handler, loop=self._loop))
 
     async def connect(
         self,
@@ -61,23 +74,21 @@ class _Connector(aiohttp.TCPConnector):
     ) -> "Connection":
         while True:
             connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if protocol is None or protocol not in self._used:
+            handler = cast("_Handler", connection.protocol)
+            if not handler.idle or _is_silent(handler):
                 break
-            if _is_silent(protocol):
-                return connection
             connection.close()
-        if protocol is not None:
-            self._used.add(protocol)
+        handler.idle = False
+        connection.add_callback(partial(setattr, handler, "idle", True))
         return connection
 
 
-def _is_silent(protocol: "ResponseHandler") -> bool:
+def _is_silent(handler: _Handler) -> bool:
     """Tell whether nothing has come on an idle connection: no bytes, read or unread, and not its end."""
-    if protocol.should_close or protocol.transport is None:
+    if handler.should_close or handler.transport is None:
         return False
     unread = select.poll()
-    unread.register(protocol.transport.get_extra_info("socket"), select.POLLIN)
+    unread.register(handler.transport.get_extra_info("socket"), select.POLLIN)
     return not unread.poll(0)
 
 

@@ -6,7 +6,7 @@ import gzip
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -360,6 +360,28 @@ async def test_what_comes_unasked_is_not_the_next_answer(
                 await asyncio.sleep(0.1)
             assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a>2</a>")
             assert (len(server.requests), server.connections) == (2, 2)
+
+
+async def test_what_comes_unasked_without_end_closes_the_connection() -> None:
+    """Nothing of it is kept."""
+
+    async def flood(writer: asyncio.StreamWriter) -> None:
+        writer.write(http("200 OK", b"<a/>"))
+        await asyncio.sleep(0.1)  # so that the answer is taken and the connection kept
+        with suppress(OSError):
+            while True:
+                writer.write(http("200 OK", b"<another/>") * 1000)
+                await writer.drain()
+                flooded.append(0)
+        ended.set()
+
+    flooded: list[int] = []
+    ended = asyncio.Event()
+    async with serving(flood) as server, Transport(server.environment()) as transport:
+        await transport.post("/ws", SECRET, "urn:x")
+        async with asyncio.timeout(KEPT / 2):
+            await ended.wait()
+    assert len(flooded) < 200, "of 47 kB each: no more than the system's buffers hold"
 
 
 async def test_an_idle_connection_is_given_up_before_the_server_does(monkeypatch: pytest.MonkeyPatch) -> None:
