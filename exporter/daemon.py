@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,6 @@ from exporter.guard import Guard
 from exporter.ledger import held
 from exporter.metrics import ExporterMetrics
 from exporter.monitoring import Monitoring
-from exporter.page import Overview, Site
 from exporter.poller import Poller
 from exporter.publisher import Publisher
 from exporter.records import load
@@ -36,6 +35,7 @@ STOP_GRACE: Final = 4.0
 
 
 if TYPE_CHECKING:
+    from exporter.page import Overview
     from exporter.provider import Provider
 
 PUBLISH_EVERY: Final = 0.5
@@ -85,6 +85,7 @@ class Daemon:
             log=log,
         )
         self._accounts = Accounts()
+        self._page: Overview | None = None
         self._monitoring: Monitoring | None = None
         self._signalled: set[asyncio.Task[None]] = set()
         self._storage: Storage | None = None
@@ -132,13 +133,12 @@ class Daemon:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
-        site = Site(__version__, self._options.telemetry_path, self._options.check)
         pages = Pages(
             exposition=self._exposition,
             ready=lambda: self._ready,
             shown=self._shown,
             config=lambda: redacted(config) if (config := self._reloading.config) else None,
-            overview=Overview(self._accounts, self._clock, site),
+            overview=self._overview,
             telemetry_path=self._options.telemetry_path,
             reload=self._reloading.reload if self._options.lifecycle else None,
             resume=self._resume if self._options.lifecycle else None,
@@ -232,6 +232,15 @@ class Daemon:
     def _postpone(self, account: Account, due: float) -> None:
         if self._monitoring:
             self._monitoring.postpone(account, due)
+
+    async def _overview(self, parameters: Mapping[str, str], languages: Sequence[tuple[str, float]]) -> str:
+        if self._page is None:
+            # Imported here, as most starts aren't followed by a look at the page.
+            from exporter.page import Overview, Site
+
+            site = Site(__version__, self._options.telemetry_path, self._options.check)
+            self._page = Overview(self._accounts, self._clock, site)
+        return await self._page(parameters, languages)
 
     async def _resume(self, name: str) -> bool:
         return self._monitoring is not None and await self._monitoring.resume(name)

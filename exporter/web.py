@@ -13,7 +13,6 @@ from aiohttp.typedefs import Handler
 from exporter import lifecycle
 from exporter.auth import BasicAuth, Verdict
 from exporter.exposition import CONTENT_TYPES, Exposition, Form
-from exporter.page import POLICY
 
 _SMALL: Final = 64 * 1024  # bytes: smaller bodies are sent as they are, and compressed without a thread
 _TURN: Final = 1024 * 1024  # bytes that are written before others have their turn on the loop
@@ -26,7 +25,6 @@ _HEADERS: Final = {
 }
 _PAGE_HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept-Language, Accept-Encoding",
 }
@@ -77,10 +75,12 @@ def application(pages: Pages, protection: Protection) -> web.Application:
         return await _delivered(request, pages.exposition.pieces(form), headers)
 
     async def home(request: web.Request) -> web.StreamResponse:
+        from exporter.page import POLICY  # here, as most starts aren't followed by a look at the page
+
         await _shown(pages)
         languages = _qualities(request.headers.get("Accept-Language", ""))
         page = await pages.overview(request.query, languages)
-        headers, body = dict(_PAGE_HEADERS), page.encode()
+        headers, body = {**_PAGE_HEADERS, "Content-Security-Policy": POLICY}, page.encode()
         if _takes_gzip(request):
             headers["Content-Encoding"] = "gzip"
             body = await asyncio.to_thread(_gzip, body)
