@@ -28,7 +28,7 @@ unit: $(VENV)/.installed-dev peers
 peers:
 	@scripts/install-peers.sh
 
-# The exporter beside its peers, about ten minutes: writes docs/performance.md. ONLY=poll measures that mark alone.
+# The exporter beside its peers, about a quarter of an hour: writes docs/performance.md. ONLY=poll measures that mark alone.
 # And its memory under polls and scrapes, printed each minute; MINUTES=2 shortens that. Both in an environment as
 # users have it: structlog imports one of the development tools where that is there.
 bench soak:
