@@ -55,9 +55,9 @@ Written by `make bench`, which measures the exporter beside its peers in one run
 marks reached. The times are this machine's at that time; the ratios say more. Nothing is compared across
 runs.
 
-To repeat it: `make bench` (Linux; as root it installs the Debian packages that it needs; a quarter of an hour). One
-mark alone: `make bench ONLY=poll`. `make soak` polls and scrapes for ten minutes and prints the memory each
-minute."""
+To repeat it: `make bench` (Linux; as root it installs the Debian packages that it needs; a quarter of an
+hour). One mark alone: `make bench ONLY=poll`. `make soak` polls and scrapes for ten minutes and prints the
+memory each minute."""
 
 
 _MEANING = """\
