@@ -31,9 +31,12 @@ peers:
 # The exporter beside its peers, about a quarter of an hour: writes docs/performance.md. ONLY=poll measures that mark alone.
 # And its memory under polls and scrapes, printed each minute; MINUTES=2 shortens that. Both in an environment as
 # users have it: structlog imports one of the development tools where that is there.
-bench soak:
+bench:
 	@scripts/install-peers.sh bench
-	@$(MAKE) --no-print-directory VENV=.venv-bench measured-$@
+	@$(MAKE) --no-print-directory VENV=.venv-bench measured-bench
+
+soak:
+	@$(MAKE) --no-print-directory VENV=.venv-bench measured-soak
 
 measured-bench: $(VENV)/.installed
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
