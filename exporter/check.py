@@ -127,8 +127,9 @@ class _Check:
         code = f"{outcome.status}: {meaning(outcome.status)}."
         if effect(outcome.status) is Effect.BALANCE:
             figures, colour = _figures(outcome, self.account), _colour(outcome, self.account)
-            known = _available(outcome) is not None
-            return self._report(known, code, *figures, advice(outcome.status), colour=colour)
+            if _available(outcome) is None:
+                return self._report(False, code, *figures, "It doesn't say how many stamps are available.")
+            return self._report(True, code, *figures, advice(outcome.status), colour=colour)
         lines = [code, advice(outcome.status)]
         if effect(outcome.status) is Effect.REFUSED:
             lines.append(

@@ -138,7 +138,11 @@ class TestWords:
         provider.script = [Reading(200, used=5)]
         report = await ask(account())
         assert not report.ok
-        assert "used" in report.text
+        assert report.text == (
+            "acme: 200: completed successfully.\n"
+            "  used                  5\n"
+            "  It doesn't say how many stamps are available."
+        )
 
     async def test_without_a_wsdl(self, ask: Ask, provider: ScriptedProvider) -> None:
         """Nothing is charged, nothing sent."""

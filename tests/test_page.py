@@ -65,6 +65,7 @@ SUSPENDED = replace(
     suspension=Suspension(602, EARLIER),
     next_poll=None,
 )
+BLOCKED = replace(WELL, up=False, last_outcome=TIMEOUT, next_poll=NOW + 3000.0, blocked=True)
 
 
 def left(stamps: int, state: State = WELL) -> State:
@@ -145,6 +146,7 @@ STANDINGS = [
     (State(next_poll=NOW + 5), Condition.PENDING),
     (SUSPENDED, Condition.SUSPENDED),
     (left(0, SUSPENDED), Condition.SUSPENDED),
+    (BLOCKED, Condition.SUSPENDED),
 ]
 
 
@@ -194,6 +196,8 @@ WORDS = [
     (SUSPENDED, ["since 22:11:20 UTC (2 min ago)", "answered 602: the account is locked."]),
     (SUSPENDED, ["To lift the suspension: Have the provider unlock it", "Next poll: none while suspended"]),
     (SUSPENDED, ["cfdi-stamps-exporter check --resume acme"]),
+    (BLOCKED, ["Suspended", "the tries with this credential are used up", "counts as a refusal for an hour"]),
+    (BLOCKED, ["Next poll: in 50 min (23:03:20 UTC)"]),
     (replace(WELL, last_outcome=None), ["answered 200: completed successfully."]),
     (replace(FAILING, last_outcome=None), ["before the exporter was restarted"]),
     (replace(FAILING, last_outcome=Reading(200)), ["200, but without the stamps available"]),

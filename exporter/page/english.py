@@ -52,6 +52,7 @@ ENGLISH: Final = Texts(
         Condition.OK: "OK",
     },
     since="since {time}",
+    tries_used_up="the tries with this credential are used up",
     below_warning="below the warning threshold",
     below_critical="below the critical threshold",
     no_balance_since="no balance since {time}",
@@ -70,6 +71,10 @@ ENGLISH: Final = Texts(
     no_answer_before_restart="No balance at the last poll before the exporter was restarted.",
     no_answer_yet="No answer so far.",
     without_balance="The provider answered {code}, but without the stamps available.",
+    held_back=(
+        "What became of a try is not known, so it counts as a refusal for an hour. "
+        "Then the exporter tries again by itself. A reload with another credential does not wait."
+    ),
     to_lift="To lift the suspension:",
     one_try="For one new try with the same credential:",
     last_poll="Polled",

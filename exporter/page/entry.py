@@ -73,6 +73,8 @@ def _why(one: Standing, now: float, texts: Texts) -> str | None:
     match one.condition:
         case Condition.SUSPENDED if state.suspension:
             return sentence(texts.since, time=since(state.suspension.since, now, texts))
+        case Condition.SUSPENDED:
+            return texts.tries_used_up
         case Condition.CRITICAL:
             return texts.below_critical
         case Condition.LOW:
@@ -161,6 +163,8 @@ def _answer(one: Standing, texts: Texts, check: Sequence[str]) -> list[Html]:
     if state.suspension:
         said = [texts.answer.format(code=state.suspension.code, meaning=texts.meaning(state.suspension.code))]
         return [element("p", *said), _way_out(one.account, state.suspension.code, texts, check)]
+    if state.blocked:
+        return [element("p", texts.held_back)]
     if isinstance(outcome, Failure):
         detail = element("span", outcome.detail, lang=None if texts.language == "en" else "en")
         return [element("p", sentence(texts.no_answer, reason=texts.reasons[outcome.reason], detail=detail))]

@@ -106,6 +106,7 @@ SPANISH: Final = Texts(
         Condition.OK: "Bien",
     },
     since="desde {time}",
+    tries_used_up="se agotaron los intentos con esta credencial",
     below_warning="por debajo del umbral de advertencia",
     below_critical="por debajo del umbral crítico",
     no_balance_since="sin saldo desde {time}",
@@ -124,6 +125,10 @@ SPANISH: Final = Texts(
     no_answer_before_restart="Sin saldo en la última consulta antes de reiniciar el exportador.",
     no_answer_yet="Sin respuesta hasta ahora.",
     without_balance="El proveedor respondió {code}, pero sin los timbres disponibles.",
+    held_back=(
+        "No se sabe qué fue de un intento, así que cuenta como rechazo durante una hora. "
+        "Después el exportador lo intenta de nuevo. Una recarga con otra credencial no espera."
+    ),
     to_lift="Para levantar la suspensión:",
     one_try="Para un nuevo intento con la misma credencial:",
     last_poll="Consultada",

@@ -10,7 +10,7 @@ class Condition(IntEnum):
     """How an account stands, the worst first: one that is both low and failing is low."""
 
     SUSPENDED = 0
-    """Not asked for any more, to protect it."""
+    """Not asked for any more, or not for an hour, to protect it."""
     EXHAUSTED = 1
     """No stamp is left."""
     CRITICAL = 2
@@ -92,7 +92,7 @@ def last_known(one: Standing) -> Figure | None:
 
 
 def _condition(account: Account, state: State, available: int | None) -> Condition:
-    if state.suspension:
+    if state.suspension or state.blocked:
         return Condition.SUSPENDED
     if available is not None:
         if available == 0:

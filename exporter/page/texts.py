@@ -56,6 +56,7 @@ class Texts:
     # One account.
     conditions: Mapping[Condition, str]
     since: str
+    tries_used_up: str
     below_warning: str
     below_critical: str
     no_balance_since: str
@@ -74,6 +75,7 @@ class Texts:
     no_answer_before_restart: str
     no_answer_yet: str
     without_balance: str
+    held_back: str
     to_lift: str
     one_try: str
     last_poll: str
