@@ -2,19 +2,19 @@
 
 import asyncio
 import os
-import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
 from exporter.accounts import Accounts
+from exporter.background import Background
 from exporter.config import Account, Config, redacted
 from exporter.exposition import Exposition
 from exporter.guard import Guard
@@ -22,21 +22,21 @@ from exporter.ledger import held
 from exporter.metrics import ExporterMetrics
 from exporter.monitoring import Monitoring
 from exporter.poller import Poller
+from exporter.process import raise_file_limit, stop_signals
 from exporter.publisher import Publisher
 from exporter.records import load
 from exporter.reloading import Reloading
 from exporter.scheduler import Scheduler
 from exporter.server import Server
-from exporter.storage import Storage, StorageError
+from exporter.storage import Storage
 from exporter.web import Pages
-
-STOP_GRACE: Final = 4.0
-"""Seconds that polls under way have to end when the daemon stops; supervisors kill after ten or more."""
-
 
 if TYPE_CHECKING:
     from exporter.page import Overview
     from exporter.provider import Provider
+
+STOP_GRACE: Final = 4.0
+"""Seconds that polls under way have to end when the daemon stops; supervisors kill after ten or more."""
 
 PUBLISH_EVERY: Final = 0.5
 """Seconds between two batches of changed states that are stored and shown."""
@@ -66,12 +66,17 @@ class Options:
 
 
 class Daemon:
-    """The running exporter. To be made in a running event loop."""
+    """The running exporter, until ``stop`` is set. To be made in a running event loop."""
 
     def __init__(
-        self, load_config: Callable[[], Config], options: Options, log: FilteringBoundLogger
+        self,
+        load_config: Callable[[], Config],
+        options: Options,
+        log: FilteringBoundLogger,
+        stop: asyncio.Event,
     ) -> None:
         self._options = options
+        self._stop = stop
         self._log = log
         self._clock = time
         self._metrics = ExporterMetrics(os.environ.get("CFDI_EXPORTER_REVISION", "unknown"))
@@ -84,38 +89,32 @@ class Daemon:
             metrics=self._metrics,
             log=log,
         )
+        self._background = Background(stop, metrics=self._metrics, log=log)
         self._accounts = Accounts()
         self._page: Overview | None = None
         self._monitoring: Monitoring | None = None
-        self._signalled: set[asyncio.Task[None]] = set()
-        self._storage: Storage | None = None
-        self._storage_fails = False
         self._ready = False
-        self._stop = asyncio.Event()
-        self._broken: BaseException | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve and poll until ``stop`` is set.
+    async def run(self) -> None:
+        """Serve and poll.
 
         Raises OSError where an address can't be had, ConfigError where the configuration is wrong, and
         StorageError where the storage can't be had.
         """
         async with AsyncExitStack() as running:
-            self._stop = stop
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload_by_signal)
             self._log.info("starting", version=__version__)
             # Before the accounts are loaded: with thousands of them that takes a while.
             await running.enter_async_context(self._serving())
             await self._reloading.load()
-            if not stop.is_set():
+            if not self._stop.is_set():
                 storage = await running.enter_async_context(self._storing())
                 await running.enter_async_context(self._polling(storage))
                 self._ready = True
-            await stop.wait()
+            await self._stop.wait()
             self._ready = False
             self._log.info("stopping")
-        if self._broken:
-            raise self._broken
+        self._background.raise_broken()
         self._log.info("stopped")
 
     @asynccontextmanager
@@ -125,7 +124,7 @@ class Daemon:
             self._log.warning(
                 "nothing is kept over a restart, the guard's memory included", storage=":memory:"
             )
-        self._storage = storage = Storage(path, exclusive=True, now=self._clock.time())
+        self._background.storage = storage = Storage(path, exclusive=True, now=self._clock.time())
         try:
             yield storage
         finally:
@@ -147,7 +146,7 @@ class Daemon:
         server = Server(pages, options.listen_addresses, options.web_config, self._log)
         try:
             await server.start()
-            watching = self._in_background(self._regularly(WATCH_EVERY, server.refresh))
+            watching = self._background.start_regularly(WATCH_EVERY, server.refresh)
             yield
             watching.cancel()
         finally:
@@ -164,7 +163,7 @@ class Daemon:
             clock=self._clock,
             metrics=self._metrics,
             log=self._log,
-            storage_failed=self._storage_failed,
+            storage_failed=self._background.storage_failed,
             overtaken=self._postpone,
         )
         scheduler = Scheduler(poller.poll, late=self._metrics.poll_started, crashed=poller.crashed)
@@ -181,14 +180,15 @@ class Daemon:
         )
         self._monitoring = monitoring
         publisher = Publisher(self._accounts, storage, self._exposition)
+        background = self._background
         tasks = [
-            self._in_background(self._start(monitoring)),
-            self._in_background(self._publish(monitoring, publisher)),
-            self._in_background(self._regularly(LOOK_AROUND_EVERY, monitoring.look_around)),
-            self._in_background(self._regularly(SUMMARY_EVERY, self._tell_failing)),
+            background.start(self._start(monitoring)),
+            background.start(self._publish(monitoring, publisher)),
+            background.start_regularly(LOOK_AROUND_EVERY, monitoring.look_around),
+            background.start_regularly(SUMMARY_EVERY, self._tell_failing),
         ]
         if self._options.auto_reload:
-            tasks.append(self._in_background(self._regularly(WATCH_EVERY, self._reloading.reload_if_changed)))
+            tasks.append(background.start_regularly(WATCH_EVERY, self._reloading.reload_if_changed))
         try:
             yield
         finally:
@@ -197,19 +197,7 @@ class Daemon:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await monitoring.close()
-            await self._guarded(publisher.publish)
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run work beside the rest; where it raises the daemon ends: it must not serve what stands still."""
-
-        def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (error := task.exception()):
-                self._broken = self._broken or error
-                self._stop.set()
-
-        task = asyncio.create_task(work)
-        task.add_done_callback(ended)
-        return task
+            await background.guarded(publisher.publish)
 
     async def _start(self, monitoring: Monitoring) -> None:
         await self._reloading.start(monitoring.apply)
@@ -217,17 +205,15 @@ class Daemon:
 
     async def _publish(self, monitoring: Monitoring, publisher: Publisher) -> None:
         await monitoring.applied.wait()
-        await self._guarded(publisher.publish)
+        await self._background.guarded(publisher.publish)
         self._shown.set()
-        await self._regularly(PUBLISH_EVERY, publisher.publish)
+        await self._background.regularly(PUBLISH_EVERY, publisher.publish)
 
     def _reload_by_signal(self) -> None:
         async def reload() -> None:
             await self._reloading.reload()
 
-        task = self._in_background(reload())
-        self._signalled.add(task)
-        task.add_done_callback(self._signalled.discard)
+        self._background.start(reload())
 
     def _postpone(self, account: Account, due: float) -> None:
         if self._monitoring:
@@ -245,33 +231,6 @@ class Daemon:
     async def _resume(self, name: str) -> bool:
         return self._monitoring is not None and await self._monitoring.resume(name)
 
-    async def _regularly(self, every: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(every)
-            await self._guarded(work)
-
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do work on the storage; it goes on without where that fails, and says so once."""
-        try:
-            await work()
-        except StorageError as error:
-            self._storage_failed(error)
-        else:
-            # What was done may have written nothing: only a transaction shows that the storage works again.
-            if self._storage_fails and self._storage and self._storage.works:
-                self._storage_fails = False
-                self._log.info("storage recovered")
-
-    def _storage_failed(self, error: StorageError) -> None:
-        self._metrics.storage_failed()
-        if not self._storage_fails:
-            self._storage_fails = True
-            self._log.error(
-                "storage fails",
-                error=str(error),
-                effect="credentials that the provider has not accepted since the start are not tried",
-            )
-
     async def _tell_failing(self) -> None:
         suspended = sum(1 for one in self._accounts if one.state.suspension)
         failing = sum(1 for one in self._accounts if one.state.up is False and not one.state.suspension)
@@ -281,34 +240,12 @@ class Daemon:
             )
 
 
-@asynccontextmanager
-async def stop_signals() -> AsyncIterator[asyncio.Event]:
-    """Give an event that SIGTERM or SIGINT sets. SIGHUP does nothing yet, above all not its default."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.remove_signal_handler(number)
-
-
 async def run(load_config: Callable[[], Config], options: Options, log: FilteringBoundLogger) -> None:
     """Run the daemon until SIGTERM or SIGINT; a reload loads the configuration anew.
 
     Raises ConfigError where that is wrong, OSError or StorageError where an address or the storage can't be
     had.
     """
-    _raise_file_limit()
+    raise_file_limit()
     async with stop_signals() as stop:
-        await Daemon(load_config, options, log).run(stop)
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open files as the system lets us, as Go programs do: a connection is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # macOS takes less than it names
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        await Daemon(load_config, options, log, stop).run()

@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter import daemon
 from exporter.config import Config, load
+from exporter.process import stop_signals
 from exporter.simulator import PASSWORD, Simulator
 
 SPEED: Final = 600.0
@@ -63,7 +64,7 @@ async def run_simulator(
 ) -> None:
     """Run the simulated provider alone until it is told to stop. Raises OSError where it can't listen."""
     simulator = Simulator(speed=speed, extra_accounts=extra_accounts)
-    async with daemon.stop_signals() as stop:
+    async with stop_signals() as stop:
         await simulator.start(host, port)
         try:
             log.warning("the provider is SIMULATED, no balance is real", wsdl=simulator.wsdl_url)
