@@ -3,6 +3,7 @@
 import math
 import time
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_every_query_returns_data(monitored: Monitored, asked: Query) -> None:
         return any(math.isfinite(value) for _, points in rows for _, value in points)
 
     assert eventually(answered, timeout=30)
+
+
+@pytest.mark.parametrize("minutes", range(0, 25, 2))
+def test_the_most_urgent_are_found_whenever_the_range_ends(monitored: Monitored, minutes: int) -> None:
+    """It ends with a full step, which may lie just where the history goes over into what is live."""
+    at = time.time() - 60 * minutes
+    asked = query(OVERVIEW, "Balance of the most urgent")
+    rows = Viewer(monitored.prometheus, OVERVIEW, at=at).ask(replace(asked, instant=True))
+    assert {labels["account"] for labels, _ in rows} >= {"exhausted", "running-out", "low"}
 
 
 @pytest.mark.parametrize("dashboard", list(DASHBOARDS))
