@@ -21,8 +21,9 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
+# One process of tests for each processor; those that share an expensive fixture stay in one (xdist_group).
 unit: $(VENV)/.installed-dev peers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 
 # Independent programs that the tests run against: Debian packages, installed where that is possible.
 peers:

@@ -15,4 +15,4 @@ $pip install --no-deps --no-index "$dist"/*.whl
 tar -xzf "$dist"/*.tar.gz --strip-components=1 -C "$work/tree"
 rm -r "$work/tree/exporter"
 cd "$work/tree"
-exec ../venv/bin/python -m pytest "$@"
+exec ../venv/bin/python -m pytest --numprocesses=auto --dist=loadgroup "$@"

@@ -24,7 +24,10 @@ from exporter import __version__
 from tests.documents import HAS_SOURCES, ROOT
 from tests.peers import Daemon, eventually
 
-pytestmark = pytest.mark.skipif(not HAS_SOURCES, reason="builds from the sources")
+pytestmark = [
+    pytest.mark.skipif(not HAS_SOURCES, reason="builds from the sources"),
+    pytest.mark.xdist_group("packaging"),
+]
 
 NAME = "cfdi_stamps_exporter"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -14,7 +14,7 @@ from tests.peers import Daemon, eventually
 from tests.peers.requirement import CHROMIUM
 from tests.test_end_to_end import running
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = [pytest.mark.peer("chromium"), pytest.mark.xdist_group("browser")]
 
 FLAGS = [
     "--no-sandbox",

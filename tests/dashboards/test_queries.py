@@ -13,7 +13,7 @@ from tests.dashboards.conftest import Monitored
 from tests.dashboards.files import DASHBOARDS, Query, queries, query
 from tests.peers import eventually
 
-pytestmark = [pytest.mark.peer("prometheus"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.peer("prometheus"), pytest.mark.timeout(300), pytest.mark.xdist_group("monitored")]
 
 OVERVIEW, ACCOUNT, EXPORTER = "cfdi-overview", "cfdi-account", "cfdi-exporter"
 STAGES = {

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -12,24 +11,10 @@ from tests.peers.ci import in_ci
 
 CHROMIUM = "/usr/bin/chromium"
 
+LOOKED_UP = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
-@dataclass
-class Peers:
-    """What one pytest run knows of the peers."""
-
-    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    skipped: int = 0
-
-    def missing_packages(self, peer: str) -> tuple[str, ...]:
-        """The Debian packages that a peer lacks here; looked up once."""
-        if peer not in PACKAGES:
-            raise pytest.UsageError(f"no peer {peer!r}; there are {', '.join(PACKAGES)}")
-        if peer not in self.missing:
-            self.missing[peer] = PACKAGES[peer]()
-        return self.missing[peer]
-
-
-PEERS = pytest.StashKey[Peers]()
+MISSING = "missing packages"
+"""What a skipped test's report says of itself: it reaches the end of the run from other processes, too."""
 
 
 def missing_for_prometheus() -> tuple[str, ...]:
@@ -90,32 +75,41 @@ PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin without knowledge."""
-    config.stash[PEERS] = Peers()
+    config.stash[LOOKED_UP] = {}
+
+
+def missing_packages(peer: str, looked_up: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The Debian packages that a peer lacks here; looked up once."""
+    if peer not in PACKAGES:
+        raise pytest.UsageError(f"no peer {peer!r}; there are {', '.join(PACKAGES)}")
+    if peer not in looked_up:
+        looked_up[peer] = PACKAGES[peer]()
+    return looked_up[peer]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose peer is missing, before any fixture is made; in CI, fail it."""
-    peers = item.config.stash[PEERS]
     for marker in item.iter_markers("peer"):
         (name,) = marker.args
-        packages = peers.missing_packages(name)
+        packages = missing_packages(name, item.config.stash[LOOKED_UP])
         if not packages:
             continue
         noun = "package" if len(packages) == 1 else "packages"
         reason = f"{name} is missing: install the Debian {noun} {' and '.join(packages)}"
         if in_ci():
             pytest.fail(reason, pytrace=False)
-        peers.skipped += 1
+        item.user_properties.append((MISSING, packages))
         pytest.skip(reason)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much was left out, and what would let it run."""
-    peers = config.stash[PEERS]
-    if peers.skipped:
-        packages = sorted({package for missing in peers.missing.values() for package in missing})
+    skipped = terminalreporter.getreports("skipped")
+    missing = [value for report in skipped for key, value in report.user_properties if key == MISSING]
+    if missing:
+        packages = sorted({str(package) for packages in missing for package in packages})
         terminalreporter.section("missing peers")
         terminalreporter.line(
-            f"{peers.skipped} skipped for want of a peer; install the Debian packages: {' '.join(packages)}"
+            f"{len(missing)} skipped for want of a peer; install the Debian packages: {' '.join(packages)}"
         )
