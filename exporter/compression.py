@@ -11,7 +11,6 @@ from typing import Final
 
 _HEADER: Final = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 4, 255))  # deflate; no time, fastest, unknown system
 _END: Final = b"\x03\x00"  # an empty last block
-_SENT: Final = 64 * 1024  # bytes sent at once
 _LEVEL: Final = 1  # a third of the time of the default, and a tenth larger
 
 
@@ -25,9 +24,9 @@ def deflated(piece: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Deflated:
-    """Compressed pieces with the checksum and the length, in bytes, of what they were made of."""
+    """Compressed pieces, joined, with the checksum and the length, in bytes, of what they were made of."""
 
-    pieces: Sequence[bytes]
+    whole: bytes
     checksum: int
     length: int
 
@@ -38,12 +37,10 @@ class Deflated:
         for piece in plain:
             checksum = zlib.crc32(piece, checksum)
             length += len(piece)
-        # Compressed pieces are small: sending each for itself would take longer than all the rest.
-        whole = b"".join(pieces)
-        return cls([whole[at : at + _SENT] for at in range(0, len(whole), _SENT)], checksum, length)
+        return cls(b"".join(pieces), checksum, length)
 
     def gzip(self, last: bytes) -> list[bytes]:
         """Return all of this and a last piece, which is plain, as a gzip file in pieces."""
         checksum = zlib.crc32(last, self.checksum)
         trailer = checksum.to_bytes(4, "little") + ((self.length + len(last)) % 2**32).to_bytes(4, "little")
-        return [_HEADER, *self.pieces, deflated(last), _END, trailer]
+        return [_HEADER, self.whole, deflated(last), _END, trailer]

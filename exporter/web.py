@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from exporter.auth import BasicAuth, Verdict
 from exporter.exposition import CONTENT_TYPES, Exposition, Form
 
 _SMALL: Final = 64 * 1024  # bytes: smaller bodies are sent as they are, and compressed without a thread
+_CHUNK: Final = 256 * 1024  # bytes of a write, and at most what is held for a client that doesn't read
 _TURN: Final = 1024 * 1024  # bytes that are written before others have their turn on the loop
 _OPEN: Final = ("/-/healthy", "/-/ready")  # without a login, for probes
 _HEADERS: Final = {
@@ -197,10 +198,9 @@ async def _delivered(
     try:
         async with asyncio.timeout(_DELIVERY):
             written = 0
-            for piece in pieces:
-                for start in range(0, len(piece), _SMALL):
-                    await response.write(piece[start : start + _SMALL])
-                written += len(piece)
+            for chunk in _chunks(pieces):
+                await response.write(chunk)
+                written += len(chunk)
                 if written > _TURN:
                     # A client that reads quickly never makes the writing wait: others must have their turn.
                     written = 0
@@ -209,6 +209,24 @@ async def _delivered(
         if request.transport:
             request.transport.abort()
     return response
+
+
+def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
+    """Cut pieces that are large and join those that are small: each chunk is a write, and costs as one."""
+    joined: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if joined and size + len(piece) > _CHUNK:
+            yield b"".join(joined)
+            joined, size = [], 0
+        if len(piece) < _CHUNK:
+            joined.append(piece)
+            size += len(piece)
+        else:
+            whole = memoryview(piece)  # cut without a copy
+            yield from (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
+    if joined:
+        yield b"".join(joined)
 
 
 @web.middleware

@@ -9,8 +9,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter import __version__, page
+from exporter import web as served
 from exporter.accounts import Accounts
 from exporter.auth import BasicAuth
 from exporter.exposition import CONTENT_TYPES, Exposition
@@ -423,3 +426,13 @@ async def test_a_bound_socket_serves() -> None:
             assert await response.text() == "Healthy.\n"
     finally:
         await runner.cleanup()
+
+
+@given(pieces=st.lists(st.integers(0, 3 * served._CHUNK)))
+def test_a_body_is_written_in_few_chunks_none_of_them_large(pieces: list[int]) -> None:
+    """Each costs as a write, and a client that doesn't read holds one."""
+    body = [number.to_bytes(1, "big") * size for number, size in enumerate(pieces[:255])]
+    chunks = [bytes(chunk) for chunk in served._chunks(body)]
+    assert b"".join(chunks) == b"".join(body)
+    assert all(len(chunk) <= served._CHUNK for chunk in chunks)
+    assert len(chunks) <= 3 * sum(map(len, body)) / served._CHUNK + 1
