@@ -1,6 +1,7 @@
 """The composition root: builds the parts, starts them, stops them in reverse."""
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -207,6 +208,7 @@ class Daemon:
         await monitoring.applied.wait()
         await self._background.guarded(publisher.publish)
         self._shown.set()
+        gc.freeze()  # what is there by now stays: no need to look for garbage among it
         await self._background.regularly(PUBLISH_EVERY, publisher.publish)
 
     def _reload_by_signal(self) -> None:

@@ -3,231 +3,171 @@
 
 Usage: scripts/mutate-rules.py [--jobs N] [--rule NAME] [--list]
 
-Needs promtool and PyYAML; takes about half an hour. Exit code: 0, or 1 where a mutant survives.
+Needs promtool and PyYAML; takes a quarter of an hour. Exit code: 0, or 1 where a mutant survives.
 """
 
 import argparse
+import copy
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from rule_mutants import Mutant, mutants, name_of
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes `0x930`, which is a series to promtool, for text and not for a hexadecimal number."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML has it
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":int")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
 
 ALERTS = Path(__file__).resolve().parent.parent / "alerts"
+RULES = {path.name: yaml.safe_load(path.read_text()) for path in sorted(ALERTS.glob("*.rules.yml"))}
+TESTS = {
+    path.name: yaml.load(path.read_text(), _Loader)  # noqa: S506 - it is a SafeLoader
+    for path in sorted((ALERTS / "tests").glob("*.yml"))
+}
 TIMEOUT = 300.0
 """Seconds for one run of promtool. A mutant that takes longer counts as noticed."""
 
-TOKEN = re.compile(
-    r"""\s+|"[^"]*"|\d+(?:ms|[smhdwy])(?:\d+(?:ms|[smhdwy]))*|\d+(?:\.\d+)?|[A-Za-z_:][\w:]*|==|!=|<=|>=|=~|!~|."""
-)
-FLIPS = {
-    "==": ("!=",),
-    "!=": ("==",),
-    "<": ("<=", ">"),
-    "<=": ("<", ">"),
-    ">": (">=", "<"),
-    ">=": (">", "<"),
-    "*": ("+",),
-    "/": ("*",),
-    "-": ("+",),
-    "and": ("unless",),
-    "unless": ("and",),
-    "max": ("min",),
-    "min": ("max",),
-    "count": ("max",),
-    "increase": ("delta", "rate"),
-    "avg_over_time": ("max_over_time", "min_over_time"),
-    "max_over_time": ("min_over_time",),
-    "last_over_time": ("min_over_time", "max_over_time"),
-}
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+NAMES = re.compile(r"(?<![\w:])\w+:[\w:]+|Cfdi[A-Z]\w+")
+"""What rules record, and alerts, where an expression refers to them."""
+ALL_ALERTS = re.compile(r"ALERTS(\{[^}]*\})?")
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One rule with one change."""
+def kept_for(name: str) -> set[str]:
+    """Return the names of the rules that a change of one can have to do with.
 
-    file: str
-    group: int
-    rule: int
-    name: str
-    change: str
-    key: str  # of the rule: expr, for or keep_firing_for
-    value: str | None  # None: the key is left out
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.change}"
-
-
-def mutants() -> Iterator[Mutant]:
-    """Yield all mutants of all rules."""
-    for file in sorted(ALERTS.glob("*.rules.yml")):
-        for group_index, group in enumerate(yaml.safe_load(file.read_text())["groups"]):
-            for rule_index, rule in enumerate(group["rules"]):
-                name = rule.get("alert") or rule["record"]
-                if severity := rule.get("labels", {}).get("severity"):
-                    name += f" ({severity})"
-                for key, change, value in _changes(rule):
-                    yield Mutant(file.name, group_index, rule_index, name, change, key, value)
+    They are itself, those that need it, and what all these need.
+    """
+    needs: dict[str, set[str]] = {}
+    for rule in _rules(RULES):
+        needs.setdefault(name_of(rule), set()).update(NAMES.findall(rule["expr"]))
+    affected = {name}
+    while more := {one for one, needed in needs.items() if needed & affected} - affected:
+        affected |= more
+    kept = set(affected)
+    while more := {needed for one in kept for needed in needs[one] if needed in needs} - kept:
+        kept |= more
+    return kept
 
 
-def _changes(rule: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
-    tokens = TOKEN.findall(rule["expr"].strip())
-    seen = {"".join(tokens)}
-    for change, changed in _changed_expressions(tokens):
-        expression = "".join(changed)
-        if expression not in seen:
-            seen.add(expression)
-            yield "expr", change, expression
-    for key in ("for", "keep_firing_for"):
-        if key in rule:
-            yield key, f"without {key}", None
-            for factor in (0.5, 2):
-                duration = _scaled(rule[key], factor)
-                yield key, f"{key}: {rule[key]} -> {duration}", duration
+def _rules(files: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for content in files.values():
+        for group in content["groups"]:
+            yield from group["rules"]
 
 
-def _changed_expressions(tokens: list[str]) -> Iterator[tuple[str, list[str]]]:
-    for at, word in enumerate(tokens):
-        for replacement in _replacements(tokens, at):
-            yield _place(tokens, at, f"-> {replacement}"), [*tokens[:at], replacement, *tokens[at + 1 :]]
-        if word == "bool":
-            yield _place(tokens, at, "left out"), [*tokens[:at], *tokens[at + 1 :]]
-        if word in {"and", "unless", "or"}:
-            end = _end(tokens, at, {"or"} if word == "or" else {"and", "unless", "or"})
-            yield _place(tokens, at, "right side left out"), [*tokens[:at], *tokens[end:]]
-            if word == "or":
-                start = _start(tokens, at)
-                yield _place(tokens, at, "left side left out"), [*tokens[:start], *tokens[at + 1 :]]
-        if word in {"by", "on", "ignoring", "group_left"}:
-            yield from _without_items(tokens, at, "(", ")")
-        if word == "{":
-            yield from _without_items(tokens, at - 1, "{", "}")
+def rules_of(kept: set[str], mutant: Mutant | None) -> dict[str, Any]:
+    """Return the rule files with some rules alone, one of them changed."""
+    files = copy.deepcopy(RULES)
+    if mutant:
+        rule = files[mutant.file]["groups"][mutant.group]["rules"][mutant.rule]
+        if mutant.value is None:
+            del rule[mutant.key]
+        else:
+            rule[mutant.key] = mutant.value
+    for content in files.values():
+        for group in content["groups"]:
+            group["rules"] = [rule for rule in group["rules"] if name_of(rule) in kept]
+        content["groups"] = [group for group in content["groups"] if group["rules"]]
+    return files
 
 
-def _replacements(tokens: list[str], at: int) -> Iterator[str]:
-    token = tokens[at]
-    if token in FLIPS and not _within(tokens, at, "{", "}"):
-        yield from FLIPS[token]
-    elif re.fullmatch(r"\d+[smhdw]", token):
-        yield _scaled(token, 2)
-        yield _scaled(token, 0.5)
-    elif re.fullmatch(r"\d+(\.\d+)?", token):
-        number = float(token)
-        yield f"{number * 1.5 if number else 1:g}"
-        if number:
-            yield f"{number * 0.5:g}"
+def tests_of(kept: set[str]) -> dict[str, Any]:
+    """Return the test files with what they expect of some rules alone."""
+    files = copy.deepcopy(TESTS)
+    for content in files.values():
+        for test in content["tests"]:
+            test["alert_rule_test"] = [
+                one for one in test.get("alert_rule_test", ()) if one["alertname"] in kept
+            ]
+            test["promql_expr_test"] = list(_expected(test.get("promql_expr_test", ()), kept))
+        content["tests"] = [
+            test for test in content["tests"] if test["alert_rule_test"] or test["promql_expr_test"]
+        ]
+    return {name: content for name, content in files.items() if content["tests"]}
 
 
-def _without_items(tokens: list[str], at: int, opening: str, closing: str) -> Iterator[tuple[str, list[str]]]:
-    """Leave out each item of the list in parentheses or braces that follows a token."""
-    start = at + 1
-    while tokens[start].isspace():
-        start += 1
-    if tokens[start] != opening:
-        return
-    end = tokens.index(closing, start)
-    items = "".join(tokens[start + 1 : end]).split(",")
-    for item in filter(str.strip, items):
-        rest = ",".join(other for other in items if other is not item)
-        yield (
-            _place(tokens, at, f"without {item.strip()}"),
-            [*tokens[: start + 1], rest, *tokens[end:]],
-        )
-
-
-def _within(tokens: list[str], at: int, opening: str, closing: str) -> bool:
-    return tokens[:at].count(opening) > tokens[:at].count(closing)
-
-
-def _end(tokens: list[str], at: int, operators: set[str]) -> int:
-    """Return where the right operand of the operator at a place ends."""
-    depth = 0
-    for place in range(at + 1, len(tokens)):
-        depth += (tokens[place] in "([{") - (tokens[place] in ")]}")
-        if depth < 0 or (depth == 0 and tokens[place] in operators):
-            return place
-    return len(tokens)
-
-
-def _start(tokens: list[str], at: int) -> int:
-    """Return where the parenthesis that an operator stands in begins."""
-    depth = 0
-    for place in range(at - 1, -1, -1):
-        depth += (tokens[place] in ")]}") - (tokens[place] in "([{")
-        if depth < 0:
-            return place + 1
-    return 0
-
-
-def _place(tokens: list[str], at: int, change: str) -> str:
-    """Describe a change by what stands around it."""
-    before, after = "".join(tokens[max(0, at - 12) : at]), "".join(tokens[at + 1 : at + 8])
-    return " ".join(f"{before}[{tokens[at]}]{after}".split()) + f"  {change}"
-
-
-def _scaled(duration: str, factor: float) -> str:
-    seconds = int(duration[:-1]) * UNITS[duration[-1]] * factor
-    return f"{seconds:.0f}s"
+def _expected(expressions: Iterable[dict[str, Any]], kept: set[str]) -> Iterator[dict[str, Any]]:
+    for one in expressions:
+        if ALL_ALERTS.fullmatch(one["expr"]) and "alertname" not in one["expr"]:
+            samples = [
+                sample for sample in one.get("exp_samples", ()) if kept & set(NAMES.findall(sample["labels"]))
+            ]
+            yield {**one, "exp_samples": samples}
+        elif (names := set(NAMES.findall(one["expr"]))) and names <= kept:
+            yield one
 
 
 class Judge:
-    """Runs the tests on mutants, first those that noticed the last ones of the same rule, then the fast ones.
+    """Runs the tests on mutants: first what they say of the rules that a change can have to do with, alone,
+    as that is soon done; where none of that notices it, all of them.
 
     Raises SystemExit where a test fails on the rules as they are: it would notice every mutant.
     """
 
-    def __init__(self) -> None:
-        self._tests = sorted((path.name for path in (ALERTS / "tests").glob("*.yml")), key=_seconds)
-        self._noticed: dict[str, list[str]] = {}
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._lock = threading.Lock()
+        self._orders: dict[
+            str, list[str]
+        ] = {}  # by rule: files of tests, first those that noticed the last mutant
+        self._everything = {name_of(rule) for rule in _rules(RULES)}
 
     def survives(self, mutant: Mutant) -> bool:
         """Tell whether all tests pass on a mutant."""
-        with tempfile.TemporaryDirectory() as directory:
-            alerts = Path(directory) / "alerts"
-            shutil.copytree(ALERTS, alerts)
-            _apply(mutant, alerts / mutant.file)
-            for test in self._order(mutant.name):
-                if not _passes(alerts / "tests" / test):
-                    with self._lock:
-                        order = self._noticed.setdefault(mutant.name, [])
-                        if test in order:
-                            order.remove(test)
-                        order.insert(0, test)
-                    return False
-        return True
-
-    def _order(self, name: str) -> list[str]:
+        name = mutant.name.partition(" ")[0]
+        kept = kept_for(name)
         with self._lock:
-            first = list(self._noticed.get(name, []))
-        return [*first, *(test for test in self._tests if test not in first)]
+            if name not in self._orders:
+                self._orders[name] = self._sorted(kept)
+            order = list(self._orders[name])
+        noticed = self._noticed(kept, mutant, order)
+        if noticed:
+            with self._lock:
+                self._orders[name].remove(noticed)
+                self._orders[name].insert(0, noticed)
+            return False
+        return not self._noticed(self._everything, mutant, list(TESTS))
+
+    def _sorted(self, kept: set[str]) -> list[str]:
+        """Return the files of tests, the fast ones first."""
+        seconds = {}
+        for test in tests_of(kept):
+            start = time.monotonic()
+            if self._noticed(kept, None, [test]):
+                raise SystemExit(f"{test} fails without any change")
+            seconds[test] = time.monotonic() - start
+        return sorted(seconds, key=seconds.__getitem__)
+
+    def _noticed(self, kept: set[str], mutant: Mutant | None, order: list[str]) -> str | None:
+        """Return the first file of tests, in an order, that a mutant of some rules alone doesn't pass."""
+        tests = TESTS if kept == self._everything else tests_of(kept)
+        with tempfile.TemporaryDirectory(dir=self._directory) as directory:
+            alerts = Path(directory)
+            _write(alerts, rules_of(kept, mutant))
+            _write(alerts / "tests", tests)
+            return next((test for test in order if not _passes(alerts / "tests" / test)), None)
 
 
-def _seconds(test: str) -> float:
-    start = time.monotonic()
-    if not _passes(ALERTS / "tests" / test):
-        raise SystemExit(f"{test} fails without any change")
-    return time.monotonic() - start
-
-
-def _apply(mutant: Mutant, file: Path) -> None:
-    content = yaml.safe_load(file.read_text())
-    rule = content["groups"][mutant.group]["rules"][mutant.rule]
-    if mutant.value is None:
-        del rule[mutant.key]
-    else:
-        rule[mutant.key] = mutant.value
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
+def _write(directory: Path, files: dict[str, Any]) -> None:
+    directory.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (directory / name).write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def _passes(test: Path) -> bool:
@@ -252,18 +192,22 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="show the mutants and stop")
     options = parser.parse_args()
     chosen = [
-        mutant for mutant in mutants() if not options.rule or mutant.name.startswith(tuple(options.rule))
+        mutant for mutant in mutants(RULES) if not options.rule or mutant.name.startswith(tuple(options.rule))
     ]
     if options.list:
         print(*chosen, sep="\n")  # noqa: T201 - what it is for
         return 0
-    judge = Judge()
     survivors = 0
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for mutant, survives in zip(chosen, pool.map(judge.survives, chosen), strict=True):
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(options.jobs) as pool:
+        judge = Judge(Path(directory))
+        for number, (mutant, survives) in enumerate(
+            zip(chosen, pool.map(judge.survives, chosen), strict=True), 1
+        ):
             if survives:
                 survivors += 1
                 print(f"survives: {mutant}", flush=True)  # noqa: T201
+            if sys.stderr.isatty():
+                print(f"\r{number} of {len(chosen)}", end="", file=sys.stderr, flush=True)  # noqa: T201
     print(f"{len(chosen)} mutants, {survivors} survive")  # noqa: T201
     return 1 if survivors else 0
 
