@@ -24,11 +24,11 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
-COLLECT: Final = (2_000, 5, 100)
-"""When Python looks for cyclic garbage, of which polls leave none.
+COLLECT: Final = (2_000, 5, 20)
+"""When Python looks for cyclic garbage, of which a poll that is answered leaves none.
 
-At its own thresholds (700, 10, 10) that took a quarter of a poll's CPU, and now and then stopped the loop
-for a quarter of a second: so long it takes to look at all that 10,000 accounts consist of.
+At Python 3.11's own thresholds (700, 10, 10) that took a quarter of a poll's CPU, and now and then stopped
+the loop for a quarter of a second: so long it takes to look at all that 10,000 accounts consist of.
 """
 
 

@@ -234,8 +234,8 @@ class Daemon:
         return self._monitoring is not None and await self._monitoring.resume(name)
 
     async def _tell_failing(self) -> None:
-        suspended = sum(1 for one in self._accounts if one.state.suspension)
-        failing = sum(1 for one in self._accounts if one.state.up is False and not one.state.suspension)
+        suspended = sum(1 for one in self._accounts if one.state.held_back)
+        failing = sum(1 for one in self._accounts if one.state.up is False and not one.state.held_back)
         if failing or suspended:
             self._log.warning(
                 "accounts still fail", failing=failing, suspended=suspended, accounts=len(self._accounts)

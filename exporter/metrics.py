@@ -128,7 +128,7 @@ ACCOUNT_FAMILIES: Final = (
         "cfdi_account_suspended",
         "gauge",
         "1 if the exporter has stopped polling the account to protect it, else 0.",
-        lambda _account, state, _now: (int(state.suspension is not None or state.blocked),),
+        lambda _account, state, _now: (int(state.held_back),),
     ),
     Family(
         "cfdi_account_last_status_code",

@@ -95,6 +95,11 @@ class State:
     suspension: Suspension | None = None
     blocked: bool = False  # the guard holds it back: its tries are used up, one with an outcome that was lost
 
+    @property
+    def held_back(self) -> bool:
+        """Whether the account is not asked for, for a while or until somebody lifts that."""
+        return self.suspension is not None or self.blocked
+
 
 def step(
     state: State,

@@ -1,6 +1,7 @@
 """The configuration in force: loaded at the start and taken up anew, all of it or nothing."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -64,6 +65,22 @@ class Reloading:
 
     async def reload(self) -> tuple[str, ...]:
         """Take up the configuration anew, all of it or nothing; return what is wrong with it."""
+        errors = await self._reload()
+        # What was refused is as large as what was taken up, and hangs together with its error: it mustn't
+        # wait until the garbage collector looks around by itself. With 10,000 accounts this takes 0.1 s.
+        gc.collect()
+        return errors
+
+    async def reload_if_changed(self) -> None:
+        """Reload where files have changed and then stood still."""
+        watch, now = self._watch, self._clock.monotonic()
+        if watch is None:
+            return
+        paths = await asyncio.to_thread(self._watched)
+        if await asyncio.to_thread(watch.look, paths, now):
+            await self.reload()
+
+    async def _reload(self) -> tuple[str, ...]:
         async with self._changing:
             before = await asyncio.to_thread(self._signature)
             try:
@@ -79,15 +96,6 @@ class Reloading:
                 return error.errors
         self._log.info("configuration reloaded", accounts=len(config.accounts))
         return ()
-
-    async def reload_if_changed(self) -> None:
-        """Reload where files have changed and then stood still."""
-        watch, now = self._watch, self._clock.monotonic()
-        if watch is None:
-            return
-        paths = await asyncio.to_thread(self._watched)
-        if await asyncio.to_thread(watch.look, paths, now):
-            await self.reload()
 
     async def _use(self, config: Config) -> None:
         for remark in config.warnings:

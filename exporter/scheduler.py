@@ -14,6 +14,8 @@ from typing import Final
 CRASH_DELAY: Final = 60.0
 """Seconds until a key whose poll raised (a bug) is due again where nobody can say."""
 
+_REMOVED: Final = 64  # removed keys in the heap that are no matter however few others there are
+
 
 class _Entry:
     """A key's place in the schedule; one that was removed may still be in the heap or under way."""
@@ -84,6 +86,10 @@ class Scheduler:
         entry = self._entries.pop(key, None)
         if entry:
             entry.removed = True
+            if len(self._heap) > 2 * len(self._entries) + _REMOVED:
+                # Else they would stay until they had been due, which may be a day, reload by reload.
+                self._heap = [place for place in self._heap if not place[2].removed]
+                heapq.heapify(self._heap)
 
     async def stop(self, grace: float) -> None:
         """Start no more polls, wait at most ``grace`` seconds for those under way, then cancel them."""

@@ -15,7 +15,7 @@ from exporter.auth import BasicAuth, Verdict
 from exporter.exposition import CONTENT_TYPES, Exposition, Form
 
 _SMALL: Final = 64 * 1024  # bytes: smaller bodies are sent as they are, and compressed without a thread
-_CHUNK: Final = 256 * 1024  # bytes of a write, and at most what is held for a client that doesn't read
+_CHUNK: Final = 256 * 1024  # bytes of a write: a client that doesn't read makes us hold one, with TLS three
 _TURN: Final = 1024 * 1024  # bytes that are written before others have their turn on the loop
 _OPEN: Final = ("/-/healthy", "/-/ready")  # without a login, for probes
 _HEADERS: Final = {
@@ -186,7 +186,7 @@ def _gzip(body: bytes) -> bytes:
 async def _delivered(
     request: web.Request, pieces: Sequence[bytes], headers: dict[str, str]
 ) -> web.StreamResponse:
-    """Send a body in pieces. A client that doesn't read holds what it was given, and no copy of it."""
+    """Send a body in pieces. A client that doesn't read holds what it was given, and copies of few chunks."""
     length = sum(map(len, pieces))
     if length < _SMALL:
         return web.Response(body=b"".join(pieces), headers=headers)
@@ -208,6 +208,11 @@ async def _delivered(
     except TimeoutError:
         if request.transport:
             request.transport.abort()
+    except ConnectionError as error:
+        # aiohttp leaves a circle of this error and its frames, which hold the body: it would stay until the
+        # garbage collector finds it, hung-up scrape by hung-up scrape.
+        error.__traceback__ = None
+        raise
     return response
 
 

@@ -147,6 +147,7 @@ STANDINGS = [
     (SUSPENDED, Condition.SUSPENDED),
     (left(0, SUSPENDED), Condition.SUSPENDED),
     (BLOCKED, Condition.SUSPENDED),
+    (left(0, BLOCKED), Condition.SUSPENDED),
 ]
 
 

@@ -439,3 +439,20 @@ def test_whatever_comes_and_goes_each_scheduled_key_is_polled_and_no_other(
         await polls.scheduler.stop(0)
 
     in_simulated_time(story)
+
+
+def test_keys_that_are_added_anew_again_and_again_leave_nothing_behind() -> None:
+    """As with each reload that changes the interval: their old places are due only in a day."""
+
+    async def story() -> None:
+        polls = Polls()
+        polls.scheduler.limit("group", 1000)
+        for round_ in range(50):
+            for number in range(100):
+                polls.add(str(number), 86_400.0 + round_)
+        assert len(polls.scheduler._heap) < 300
+        await asyncio.sleep(86_460.0)
+        assert Counter(key for at, key in polls.started if at < 86_459.0) == {str(n): 1 for n in range(100)}
+        await polls.scheduler.stop(0)
+
+    in_simulated_time(story)

@@ -1,8 +1,11 @@
 """The HTTP server, asked over real HTTP; and the addresses that it listens on."""
 
+import asyncio
+import gc
 import gzip
 import socket
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 
 import aiohttp
@@ -105,10 +108,10 @@ def test_gzip_is_sent_to_those_alone_that_take_it(accept_encoding: str, expected
 class Site:
     """The exporter's pages on a real server, and a client that decodes nothing."""
 
-    def __init__(self, telemetry_path: str = "/metrics") -> None:
+    def __init__(self, telemetry_path: str = "/metrics", exposition: Exposition | None = None) -> None:
         self.is_ready = True
         self.metrics = ExporterMetrics("abc123")
-        self.exposition = Exposition(self.metrics, lambda: 0.0)
+        self.exposition = exposition or Exposition(self.metrics, lambda: 0.0)
         pages = Pages(
             exposition=self.exposition,
             ready=lambda: self.is_ready,
@@ -117,7 +120,8 @@ class Site:
             overview=Overview(Accounts(), FakeClock(), page.Site(__version__, telemetry_path)),
             telemetry_path=telemetry_path,
         )
-        self.server = TestServer(application(pages, Protection(BasicAuth({}), {})))
+        self.application = application(pages, Protection(BasicAuth({}), {}))
+        self.server = TestServer(self.application)
 
     async def ask(
         self, path: str, method: str = "GET", **headers: str
@@ -436,3 +440,48 @@ def test_a_body_is_written_in_few_chunks_none_of_them_large(pieces: list[int]) -
     assert b"".join(chunks) == b"".join(body)
     assert all(len(chunk) <= served._CHUNK for chunk in chunks)
     assert len(chunks) <= 3 * sum(map(len, body)) / served._CHUNK + 1
+
+
+class HugeExposition(Exposition):
+    """Serves one large piece."""
+
+    piece = bytes(64 * 1024 * 1024)
+
+    def pieces(self, _form: object) -> list[bytes]:
+        return [self.piece]
+
+
+@pytest.fixture
+def by_itself() -> Iterator[None]:
+    """The garbage collector doesn't look around by itself, as it may not for hours in a daemon."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def holders() -> int:
+    """How much refers to the large piece."""
+    return sys.getrefcount(HugeExposition.piece)
+
+
+@pytest.mark.usefixtures("by_itself")
+async def test_a_scrape_that_is_hung_up_leaves_nothing_of_its_body() -> None:
+    """Else the memory would grow with each scrape that times out."""
+    before = holders()
+    # As the daemon has it: aiohttp's test server cancels a handler whose client is gone.
+    runner = web.AppRunner(Site(exposition=HugeExposition(None, lambda: 0.0)).application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.2)  # now it waits for the client to read on
+        assert holders() > before
+        writer.transport.abort()
+    for _ in range(200):
+        if holders() == before:
+            break
+        await asyncio.sleep(0.05)
+    assert holders() == before
+    await runner.cleanup()

@@ -92,7 +92,7 @@ def last_known(one: Standing) -> Figure | None:
 
 
 def _condition(account: Account, state: State, available: int | None) -> Condition:
-    if state.suspension or state.blocked:
+    if state.held_back:
         return Condition.SUSPENDED
     if available is not None:
         if available == 0:
