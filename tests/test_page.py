@@ -560,10 +560,11 @@ def test_the_address_overrides_the_browser() -> None:
 
 
 def test_the_page_in_spanish() -> None:
-    text = shown([monitored(state=SUSPENDED), monitored("b", FAILING)], lang="es").text
+    accounts = [monitored(state=SUSPENDED), monitored("b", FAILING), monitored("c", BLOCKED)]
+    text = shown(accounts, lang="es").text
     for words in (
         "Timbres CFDI",
-        "2 cuentas requieren atención",
+        "3 cuentas requieren atención",
         "Suspendida",
         "desde 22:11:20 UTC (hace 2 min)",
         "El proveedor respondió 602: la cuenta está bloqueada.",
@@ -571,6 +572,8 @@ def test_the_page_in_spanish() -> None:
         "Sin respuesta (tiempo agotado): no complete answer within 60 s.",
         "Próxima consulta: en 13 min",
         "advertencia bajo 500",
+        "se agotaron los intentos con esta credencial",
+        "cuenta como rechazo durante una hora",
     ):
         assert words in text
 
