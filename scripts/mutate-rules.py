@@ -125,37 +125,34 @@ class Judge:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        # By rule: the files of tests, first those that noticed the last mutant.
-        self._orders: dict[str, list[str]] = {}
         self._everything = {name_of(rule) for rule in _rules(RULES)}
-        if failed := self._noticed(self._everything, None, list(TESTS)):
-            raise SystemExit(f"{failed} fails without any change")
+        seconds = {test: self._seconds(test) for test in TESTS}
+        self._fast_first = sorted(seconds, key=seconds.__getitem__)
+        # By rule: the files of tests that have noticed a mutant, the last one first.
+        self._noticing: dict[str, list[str]] = {}
 
     def survives(self, mutant: Mutant) -> bool:
         """Tell whether all tests pass on a mutant."""
         name = mutant.name.partition(" ")[0]
         kept = kept_for(name)
         with self._lock:
-            if name not in self._orders:
-                self._orders[name] = self._sorted(kept)
-            order = list(self._orders[name])
+            first = list(self._noticing.get(name, ()))
+        tests = tests_of(kept)
+        order = [*first, *(test for test in self._fast_first if test in tests and test not in first)]
         noticed = self._noticed(kept, mutant, order)
-        if noticed:
-            with self._lock:
-                self._orders[name].remove(noticed)
-                self._orders[name].insert(0, noticed)
-            return False
-        return not self._noticed(self._everything, mutant, list(TESTS))
+        if not noticed:
+            return not self._noticed(self._everything, mutant, self._fast_first)
+        if noticed not in first and self._noticed(kept, None, [noticed]):
+            raise SystemExit(f"{noticed} fails without any change where {name} is tested alone")
+        with self._lock:
+            self._noticing[name] = [noticed, *(test for test in first if test != noticed)]
+        return False
 
-    def _sorted(self, kept: set[str]) -> list[str]:
-        """Return the files of tests, the fast ones first."""
-        seconds = {}
-        for test in tests_of(kept):
-            start = time.monotonic()
-            if self._noticed(kept, None, [test]):
-                raise SystemExit(f"{test} fails without any change")
-            seconds[test] = time.monotonic() - start
-        return sorted(seconds, key=seconds.__getitem__)
+    def _seconds(self, test: str) -> float:
+        start = time.monotonic()
+        if self._noticed(self._everything, None, [test]):
+            raise SystemExit(f"{test} fails without any change")
+        return time.monotonic() - start
 
     def _noticed(self, kept: set[str], mutant: Mutant | None, order: list[str]) -> str | None:
         """Return the first file of tests, in an order, that a mutant of some rules alone doesn't pass."""
