@@ -57,8 +57,8 @@ MARK = Mark(
 {ACCOUNTS:,} accounts, all polled, then left alone. nginx (one worker, `sendfile`, `tcp_nopush`) serves the
 bytes that the exporter answered with, and with `gzip_static` those that it answered with compressed.
 {ROUNDS} rounds; the same client. The exporter renders the metrics of its own process anew once a second. Of
-the difference most is the copying of {ACCOUNTS:,} accounts' lines into the kernel, which sendfile spares nginx. They
-are written in chunks of 256 KiB: with 64 KiB a scrape took half as long again, with more each client that doesn't
-read would hold more.""",
+the difference most is the copying of {ACCOUNTS:,} accounts' lines into the kernel, which sendfile spares
+nginx. They are written in chunks of 256 KiB: with 64 KiB a scrape took half as long again, with more each
+client that doesn't read would hold more.""",
     _run,
 )
