@@ -54,7 +54,10 @@ def layers(step: int) -> list[list[dict[str, Any]]]:
     promtool shows a rule nothing of what the same run makes. Rules that need themselves or each other bridge
     gaps, of which there are none here: the first of these begins.
     """
-    needs = {group["name"]: _recorded(group["rules"][0]["expr"]) for group in _groups(step)}
+    needs = {
+        group["name"]: {name for rule in group["rules"] for name in _recorded(rule["expr"])}
+        for group in _groups(step)
+    }
     wanted = _reached({name for query in queries() for name in _recorded(query.expression)} | {MARKED}, needs)
     left = [group for group in _groups(step) if group["name"] in wanted]
     made: list[list[dict[str, Any]]] = []
@@ -69,17 +72,22 @@ def layers(step: int) -> list[list[dict[str, Any]]]:
 
 
 def _groups(step: int) -> Iterator[dict[str, Any]]:
-    """Each recording rule, and the alert that the dashboards show the past of, as Prometheus records it."""
+    """The recording rules, and the alert that the dashboards show the past of, as Prometheus records it."""
     for file in RULE_FILES:
         for group in yaml.safe_load(file.read_text())["groups"]:
             interval = _seconds(group.get("interval", "1s"), step)
+            recorded: dict[
+                str, list[dict[str, Any]]
+            ] = {}  # by name: some rules record the same with other labels
             for rule in group["rules"]:
                 if rule.get("alert") == MARKED:
                     labels = {**rule["labels"], "alertname": MARKED, "alertstate": "firing"}
                     fires = {"record": "ALERTS", "labels": labels, "expr": f"0 * ({rule['expr']}) + 1"}
                     yield {"name": MARKED, "interval": interval, "rules": [fires]}
                 elif "record" in rule:
-                    yield {"name": rule["record"], "interval": interval, "rules": [rule]}
+                    recorded.setdefault(rule["record"], []).append(rule)
+            for name, rules in recorded.items():
+                yield {"name": name, "interval": interval, "rules": rules}
 
 
 def _recorded(expression: str) -> set[str]:
