@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from rule_mutants import Mutant, mutants, name_of
@@ -26,7 +26,7 @@ from rule_mutants import Mutant, mutants, name_of
 class _Loader(yaml.SafeLoader):
     """Takes `0x930`, which is a series to promtool, for text and not for a hexadecimal number."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML has it
+    yaml_implicit_resolvers: ClassVar = {
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":int")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -37,7 +37,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$
 ALERTS = Path(__file__).resolve().parent.parent / "alerts"
 RULES = {path.name: yaml.safe_load(path.read_text()) for path in sorted(ALERTS.glob("*.rules.yml"))}
 TESTS = {
-    path.name: yaml.load(path.read_text(), _Loader)  # noqa: S506 - it is a SafeLoader
+    path.name: _Loader(path.read_text()).get_single_data()
     for path in sorted((ALERTS / "tests").glob("*.yml"))
 }
 TIMEOUT = 300.0
@@ -202,14 +202,10 @@ def main() -> int:
     survivors = 0
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(options.jobs) as pool:
         judge = Judge(Path(directory))
-        for number, (mutant, survives) in enumerate(
-            zip(chosen, pool.map(judge.survives, chosen), strict=True), 1
-        ):
+        for mutant, survives in zip(chosen, pool.map(judge.survives, chosen), strict=True):
             if survives:
                 survivors += 1
                 print(f"survives: {mutant}", flush=True)  # noqa: T201
-            if sys.stderr.isatty():
-                print(f"\r{number} of {len(chosen)}", end="", file=sys.stderr, flush=True)  # noqa: T201
     print(f"{len(chosen)} mutants, {survivors} survive")  # noqa: T201
     return 1 if survivors else 0
 

@@ -1,5 +1,6 @@
 """Fixtures that every test may use; what a missing peer does is in `tests/peers/requirement.py`."""
 
+import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -44,6 +45,14 @@ def restored_libraries() -> Iterator[None]:
     for one, handlers, propagate, level in before:
         one.handlers, one.propagate = handlers, propagate
         one.setLevel(level)
+
+
+@pytest.fixture
+def no_garbage_collector() -> Iterator[None]:
+    """It doesn't look around by itself, as it may not for hours in a daemon."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """The configuration in force, alone; with the daemon around it: `test_reload.py`."""
 
 import asyncio
-import gc
 import weakref
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,23 +11,12 @@ from exporter.metrics import ExporterMetrics
 from exporter.reloading import Reloading
 from tests.peers import FakeClock
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 class Loaded:
     """What a load has at hand until it raises: the text of a file, its nodes."""
 
 
-@pytest.fixture
-def by_itself() -> Iterator[None]:
-    """The garbage collector doesn't look around by itself, as it doesn't for hours in a daemon."""
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("by_itself")
+@pytest.mark.usefixtures("no_garbage_collector")
 def test_nothing_of_a_refused_configuration_stays(clock: FakeClock) -> None:
     """It hangs together with its error in a circle, and may be large."""
     seen: list[weakref.ref[Loaded]] = []
@@ -41,12 +27,12 @@ def test_nothing_of_a_refused_configuration_stays(clock: FakeClock) -> None:
         error = ConfigError(("config.yaml:1:1: wrong",))
         raise error
 
-    async def refused(load: "Callable[[], Config]") -> None:
+    async def refused() -> None:
         metrics, logger = ExporterMetrics("x"), log.logger("error", "logfmt")
         reloading = Reloading(load, automatic=False, clock=clock, metrics=metrics, log=logger)
         for _ in range(3):
             assert await reloading.reload() == ("config.yaml:1:1: wrong",)
 
-    asyncio.run(refused(load))
+    asyncio.run(refused())
     # The thread that has loaded the last one may still hold it.
     assert [one() for one in seen[:-1]] == [None, None]

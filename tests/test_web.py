@@ -1,11 +1,10 @@
 """The HTTP server, asked over real HTTP; and the addresses that it listens on."""
 
 import asyncio
-import gc
 import gzip
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
 import aiohttp
@@ -451,20 +450,12 @@ class HugeExposition(Exposition):
         return [self.piece]
 
 
-@pytest.fixture
-def by_itself() -> Iterator[None]:
-    """The garbage collector doesn't look around by itself, as it may not for hours in a daemon."""
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def holders() -> int:
     """How much refers to the large piece."""
     return sys.getrefcount(HugeExposition.piece)
 
 
-@pytest.mark.usefixtures("by_itself")
+@pytest.mark.usefixtures("no_garbage_collector")
 async def test_a_scrape_that_is_hung_up_leaves_nothing_of_its_body() -> None:
     """Else the memory would grow with each scrape that times out."""
     before = holders()

@@ -76,9 +76,8 @@ def _groups(step: int) -> Iterator[dict[str, Any]]:
     for file in RULE_FILES:
         for group in yaml.safe_load(file.read_text())["groups"]:
             interval = _seconds(group.get("interval", "1s"), step)
-            recorded: dict[
-                str, list[dict[str, Any]]
-            ] = {}  # by name: some rules record the same with other labels
+            # By name: two rules may differ in their labels alone.
+            recorded: dict[str, list[dict[str, Any]]] = {}
             for rule in group["rules"]:
                 if rule.get("alert") == MARKED:
                     labels = {**rule["labels"], "alertname": MARKED, "alertstate": "firing"}
