@@ -29,6 +29,9 @@ CONTENT_TYPES: Final[dict[Form, str]] = {
 TURN: Final = 64
 """Accounts that are rendered before others have their turn on the loop: a millisecond or two."""
 
+STEPS: Final = 3
+"""Steps of the loop in a turn of the others: a small request takes as many from its bytes to its answer."""
+
 _END: Final[dict[Form, bytes]] = {"text": b"", "openmetrics": OPENMETRICS_END}
 _SMALL: Final = 64 * 1024  # bytes: less is compressed without a thread
 
@@ -121,11 +124,11 @@ class Exposition:
         for _ in range(0, len(self._stale_at), TURN):
             if self._drop_stale(TURN):
                 break
-            await asyncio.sleep(0)
+            await _turn_of_others()
         for block in self._blocks:
             if not block.settled:
                 block.joined()
-                await asyncio.sleep(0)
+                await _turn_of_others()
 
     def pieces(self, form: Form) -> list[bytes]:
         """Return everything, in pieces."""
@@ -182,6 +185,11 @@ class Exposition:
                 shown.stale_at = None
                 self._render(shown, shown.writer, shown.state, now)
         return False
+
+
+async def _turn_of_others() -> None:
+    for _ in range(STEPS):
+        await asyncio.sleep(0)
 
 
 def _in_order(headers: Families, blocks: Sequence[Families]) -> Iterator[bytes]:

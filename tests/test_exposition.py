@@ -6,6 +6,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector
 
 from exporter import compression
+from exporter.blocks import SIZE, Block, Families
 from exporter.config import Account, Environment, TlsConfig
-from exporter.exposition import Exposition, Form
+from exporter.exposition import STEPS, Exposition, Form
 from exporter.metrics import ACCOUNT_FAMILIES, LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
 from exporter.outcome import Reason
 from exporter.policy import Figure, Rise, State, Suspension
@@ -300,6 +302,27 @@ async def test_many_accounts_in_several_blocks(clock: FakeClock) -> None:
     del accounts[100:600], states[100:600]
     exposition.arrange([account.name for account in accounts])
     await check()
+
+
+async def test_a_small_request_waits_for_one_block_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two blocks the loop takes as many steps as a request to the daemon needs for its answer."""
+    accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(3 * SIZE)]
+    exposition = exposed([(account, STATE) for account in accounts], lambda: NOW)
+    steps = 0
+    joined_at: list[int] = []
+    joined = Block.joined
+
+    def noted(block: Block) -> Families:
+        joined_at.append(steps)
+        return joined(block)
+
+    monkeypatch.setattr(Block, "joined", noted)
+    scrape = asyncio.create_task(exposition.settle())
+    while not scrape.done():
+        steps += 1
+        await asyncio.sleep(0)
+    assert len(joined_at) == 3
+    assert all(after - before >= STEPS for before, after in pairwise(joined_at))
 
 
 async def test_scrapes_that_come_together_are_compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
