@@ -14,7 +14,7 @@ from exporter.metrics import ExporterMetrics
 from exporter.watch import Signature, Watch, signature
 
 SETTLE: Final = 5.0
-"""Seconds that a change of the configuration or a password file must have stood still before a reload."""
+"""Seconds that a change of the configuration or of what it names must have stood still before a reload."""
 
 
 class Reloading:

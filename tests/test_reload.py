@@ -1,5 +1,6 @@
 """Reloading: all or nothing, by any of three ways, with polls under way and again and again."""
 
+import ssl
 import sys
 import threading
 import time
@@ -10,10 +11,13 @@ from signal import SIGHUP
 from typing import Any
 
 import pytest
+import trustme
 
 from exporter.policy import first_poll
 from exporter.simulator import PASSWORD, Simulator
 from tests.peers import Daemon, DaemonFactory, eventually
+from tests.peers.hostile import HOST, HostileProvider
+from tests.peers.misbehaviour import answers
 from tests.test_end_to_end import config, running, shown_when, total
 
 GOOD = "cfdi_exporter_config_last_reload_successful"
@@ -198,6 +202,27 @@ def test_by_itself_it_takes_up_a_new_password_and_a_new_file_of_accounts(
         )
         shown_when(exporter, lambda shown: total(shown, RESPONSES, "more") >= 1)
         assert exporter.log.count(RELOADED) == 2
+
+
+def test_by_itself_it_takes_up_certificates_towards_the_provider(
+    daemon: DaemonFactory, tmp_path: Path
+) -> None:
+    """The file of trusted authorities is replaced where it is, as those who renew certificates do."""
+    authority, former = trustme.CA(), trustme.CA()
+    former.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST).configure_cert(served)
+    with HostileProvider({"acme": answers(status=200, disponibles=7)}) as provider:
+        provider.listen("https", served)
+        wsdl = provider.wsdl("https", scheme="https")
+        text = config(wsdl, "acme", environment=", tls_config: {ca_file: ca.pem}")
+        exporter = daemon(text, "--config.auto-reload", command=launcher(SOONER))
+        failed = 'cfdi_poll_failures_total{account="acme",reason="tls"}'
+        shown_when(exporter, lambda shown: shown.get(failed, 0) > 0)
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.new"))
+        (tmp_path / "ca.new").replace(tmp_path / "ca.pem")
+        shown_when(exporter, lambda shown: shown.get('cfdi_stamps_available{account="acme"}') == 7)
+        assert exporter.log.count(RELOADED) == 1
 
 
 def test_by_itself_it_tells_of_a_bad_file_once(daemon: DaemonFactory) -> None:

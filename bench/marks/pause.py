@@ -79,8 +79,8 @@ MARK = Mark(
     (),
     f"""\
 {ACCOUNTS:,} accounts, all changed since the last scrape, no polls under way. While one client scrapes,
-another asks for `/-/healthy` every millisecond over a connection of its own: its longest wait is the
-longest time that the loop did nothing else, with whatever the machine adds, which the figure without a
-scrape shows. Median of {ROUNDS} rounds.""",
+another asks for `/-/healthy` every millisecond over a connection of its own. Its longest wait is at least
+the longest time that the loop did nothing else: an answer takes several steps of the loop, and whatever the
+machine adds, which the figure without a scrape shows. Median of {ROUNDS} rounds.""",
     _run,
 )

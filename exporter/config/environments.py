@@ -96,6 +96,7 @@ def _check_tls(tls: TlsConfig, where: Where, findings: Findings) -> None:
     """The files must be there and hold what they should: a reload must not find out at the first call."""
     readable = True
     for key, path in tls.files.items():
+        findings.files[path] = None
         try:
             read_bytes(path, FILE_LIMIT)
         except ReadError as error:

@@ -94,7 +94,7 @@ class Config:
     environments: Mapping[str, Environment]
     accounts: tuple[Account, ...]
     files: tuple[Path, ...]
-    """Every file read (configuration, account files, password files): what an automatic reload watches."""
+    """Every file read (the configuration and all that it names): what an automatic reload watches."""
     warnings: tuple[str, ...] = ()
     """Remarks on what is allowed but seldom meant, for the log."""
     account_globs: tuple[str, ...] = ()

@@ -185,8 +185,10 @@ def test_tls_files(folder: Path) -> None:
     """They are loaded while the configuration is checked, and a key with a passphrase asks nobody."""
     make_certificates(folder)
     files = "wsdl: 'https://x', tls_config: {ca_file: ca.pem, cert_file: client.pem, key_file: %s}"
-    tls = load_text(environment(files % "client.key")).environments["x"].tls
-    assert tls == TlsConfig(Path("ca.pem"), Path("client.pem"), Path("client.key"))
+    config = load_text(environment(files % "client.key"))
+    named = Path("ca.pem"), Path("client.pem"), Path("client.key")
+    assert config.environments["x"].tls == TlsConfig(*named)
+    assert set(named) < set(config.files)
     place = "config.yaml:2: environments.x.tls_config"
     assert errors_of(environment(files % "encrypted.key")) == [
         f"{place}.key_file: is encrypted: give a key without a passphrase"
