@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exporter.config import Account
 from exporter.guard import Credential
-from exporter.policy import State
+from exporter.state import State
 
 
 @dataclass(frozen=True, slots=True)

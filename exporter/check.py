@@ -15,8 +15,8 @@ from exporter.config import Account, Config
 from exporter.guard import Credential, Guard, ResumeTooSoonError
 from exporter.ledger import Held
 from exporter.outcome import Failure, Outcome, Reading
-from exporter.policy import Suspension
 from exporter.provider import Provider
+from exporter.state import Suspension
 from exporter.storage import Storage
 
 

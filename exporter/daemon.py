@@ -24,6 +24,8 @@ from exporter.metrics import ExporterMetrics
 from exporter.monitoring import Monitoring
 from exporter.poller import Poller
 from exporter.process import raise_file_limit, stop_signals
+from exporter.provider import Provider
+from exporter.providers import Providers
 from exporter.publisher import Publisher
 from exporter.records import load
 from exporter.reloading import Reloading
@@ -34,7 +36,6 @@ from exporter.web import Pages
 
 if TYPE_CHECKING:
     from exporter.page import Overview
-    from exporter.provider import Provider
 
 STOP_GRACE: Final = 4.0
 """Seconds that polls under way have to end when the daemon stops; supervisors kill after ten or more."""
@@ -156,7 +157,7 @@ class Daemon:
     @asynccontextmanager
     async def _polling(self, storage: Storage) -> AsyncIterator[None]:
         guard = Guard(storage)
-        providers: dict[str, Provider] = {}
+        providers = Providers(lambda environment: Provider(environment, self._clock, self._log.info))
         poller = Poller(
             self._accounts,
             providers,
@@ -197,7 +198,7 @@ class Daemon:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await monitoring.close()
+            await providers.close()
             await background.guarded(publisher.publish)
 
     async def _start(self, monitoring: Monitoring) -> None:

@@ -15,9 +15,10 @@ from typing import Final, Literal
 from exporter.blocks import SIZE, Block, Families
 from exporter.compression import Deflated, deflated
 from exporter.config import Account
-from exporter.metrics import ACCOUNT_FAMILIES, OPENMETRICS_END, ExporterMetrics
-from exporter.policy import State
+from exporter.families import ACCOUNT_FAMILIES
+from exporter.metrics import OPENMETRICS_END, ExporterMetrics
 from exporter.rendering import Writer, header
+from exporter.state import State
 
 Form = Literal["text", "openmetrics"]
 

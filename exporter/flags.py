@@ -1,7 +1,6 @@
 """The flags: named as in the Prometheus family, with help that fits a screen."""
 
 import argparse
-import contextlib
 import difflib
 import itertools
 import platform
@@ -12,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter import __version__
+from exporter import __version__, flagvalues
 
 PROGRAM: Final = "cfdi-stamps-exporter"
 
@@ -140,7 +139,7 @@ def _add_config_flags(parser: argparse.ArgumentParser) -> None:
     _flag(
         parser,
         "--config.file",
-        type=_file,
+        type=flagvalues.file,
         default=Path("config.yaml"),
         metavar="FILE",
         help="the configuration (config.yaml)",
@@ -148,7 +147,7 @@ def _add_config_flags(parser: argparse.ArgumentParser) -> None:
     _flag(
         parser,
         "--storage.path",
-        type=_file,
+        type=flagvalues.file,
         default=None,
         metavar="FILE",
         help="what survives a restart (state.db beside the configuration); :memory: keeps nothing",
@@ -160,7 +159,7 @@ def _add_web_flags(parser: argparse.ArgumentParser) -> None:
         parser,
         "--web.listen-address",
         action="append",
-        type=_listen_address,
+        type=flagvalues.listen_address,
         default=None,
         metavar="ADDRESS",
         help="host:port, :port or [address]:port, repeatable (:10520); port 0 picks one and logs it",
@@ -168,7 +167,7 @@ def _add_web_flags(parser: argparse.ArgumentParser) -> None:
     _flag(
         parser,
         "--web.config.file",
-        type=_file,
+        type=flagvalues.file,
         default=None,
         metavar="FILE",
         help="TLS and basic auth, in the format of Prometheus' exporter-toolkit",
@@ -176,7 +175,7 @@ def _add_web_flags(parser: argparse.ArgumentParser) -> None:
     _flag(
         parser,
         "--web.telemetry-path",
-        type=_path,
+        type=flagvalues.path,
         default="/metrics",
         metavar="PATH",
         help="where the metrics are (/metrics)",
@@ -209,7 +208,7 @@ def _add_simulator_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulator.listen-address",
         dest="simulator_listen_address",
-        type=_listen_address,
+        type=flagvalues.listen_address,
         default="127.0.0.1:8099",
         metavar="ADDRESS",
         help="host:port to listen on (127.0.0.1:8099)",
@@ -217,7 +216,7 @@ def _add_simulator_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulator.speed",
         dest="simulator_speed",
-        type=_speed,
+        type=flagvalues.speed,
         default=1.0,
         metavar="N",
         help="simulated seconds in a second (1)",
@@ -225,45 +224,8 @@ def _add_simulator_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulator.accounts",
         dest="simulator_accounts",
-        type=_count,
+        type=flagvalues.count,
         default=0,
         metavar="N",
         help="accounts beside the ready-made ones (0)",
     )
-
-
-def _listen_address(text: str) -> str:
-    from exporter.listening import split_address
-
-    try:
-        split_address(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
-
-
-def _file(text: str) -> Path:
-    if not Path(text).name:  # empty, "." or "/"
-        raise argparse.ArgumentTypeError(f"must be a file, got {text}")
-    return Path(text)
-
-
-def _path(text: str) -> str:
-    if not text.startswith("/") or any(character in text for character in "{}?#%\\ "):
-        raise argparse.ArgumentTypeError(f"must be a path such as /metrics, got {text}")
-    if text == "/config" or text.startswith("/-/"):
-        raise argparse.ArgumentTypeError(f"{text} is the path of another page")
-    return text
-
-
-def _speed(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 < (number := float(text)) <= 86400:
-            return number
-    raise argparse.ArgumentTypeError(f"must be a number above 0 and at most 86400, got {text}")
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 7 and int(text) <= 1_000_000:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"must be a whole number up to 1000000, got {text}")

@@ -27,8 +27,9 @@ from exporter.codes import Effect, effect
 from exporter.config import Account
 from exporter.ledger import Charge, Held, Standing
 from exporter.outcome import Failure, Outcome, Reading
-from exporter.policy import Suspension, suspends
+from exporter.policy import suspends
 from exporter.secret import Secret
+from exporter.state import Suspension
 from exporter.storage import Storage, StorageError
 
 

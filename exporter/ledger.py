@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.policy import Suspension
+from exporter.state import Suspension
 
 CHARGE_LAPSES: Final = 3600.0
 """Seconds after which a charge no longer stands whose outcome was lost, as the process was killed."""

@@ -8,14 +8,16 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.accounts import Accounts, Monitored
 from exporter.clock import Clock
-from exporter.config import Account, Config, ConfigError, Environment
+from exporter.config import Account, Config
+from exporter.events import tell_suspended
 from exporter.exposition import Exposition
 from exporter.guard import Credential, Guard
 from exporter.ledger import Standing
-from exporter.policy import State, Suspension, as_of, first_poll, renewed, suspended
-from exporter.poller import NOTICEABLE, tell_suspended
-from exporter.provider import Provider
+from exporter.policy import first_poll, renewed, suspended
+from exporter.poller import NOTICEABLE
+from exporter.providers import Providers
 from exporter.scheduler import Scheduler
+from exporter.state import State, Suspension, as_of
 from exporter.storage import StorageError
 
 
@@ -38,7 +40,7 @@ class Monitoring:
     def __init__(
         self,
         accounts: Accounts,
-        providers: dict[str, Provider],
+        providers: Providers,
         scheduler: Scheduler,
         guard: Guard,
         exposition: Exposition,
@@ -61,7 +63,6 @@ class Monitoring:
         self._held = dict(held)
         self._gone: dict[str, Monitored] = {}  # accounts that a reload has removed, by Account.guard_key
         self._pending: dict[str, _Pending] = {}
-        self._closing: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
         self._clocks_apart = clock.time() - clock.monotonic()
 
@@ -74,7 +75,10 @@ class Monitoring:
         Raises ConfigError, having changed nothing, where connections can't be made as configured.
         """
         async with self._changing:
-            self._use_environments(config)
+            used = {account.environment.name: account.environment for account in config.accounts}
+            self._providers.use(used)
+            for name, environment in used.items():
+                self._scheduler.limit(name, environment.concurrency)
             before = {monitored.account.guard_key: monitored for monitored in self._accounts}
             after = [self._monitored(account, before, len(config.accounts)) for account in config.accounts]
             for name in self._accounts.replace(after):
@@ -139,13 +143,6 @@ class Monitoring:
         if account.name not in self._pending:
             self._scheduler.add(account.name, account.environment.name, due)
 
-    async def close(self) -> None:
-        """Close all connections."""
-        await asyncio.gather(*(provider.close() for provider in self._providers.values()))
-        for task in self._closing:
-            task.cancel()
-        await asyncio.gather(*self._closing, return_exceptions=True)
-
     def _look_at_the_clock(self) -> None:
         before, self._clocks_apart = self._clocks_apart, self._clock.time() - self._clock.monotonic()
         if self._clocks_apart < before - NOTICEABLE:
@@ -153,31 +150,6 @@ class Monitoring:
             self._log.warning("the clock was set back", seconds=round(before - self._clocks_apart))
             for monitored in list(self._accounts):
                 self._accounts.put(replace(monitored, state=as_of(monitored.state, now)))
-
-    def _use_environments(self, config: Config) -> None:
-        used = {account.environment.name: account.environment for account in config.accounts}
-        kept = {
-            name: provider
-            for name, provider in self._providers.items()
-            if used.get(name) == provider.environment and not _has_files(provider.environment)
-        }
-        # All new ones first: where one can't be made nothing has changed yet.
-        made = {name: self._provider(used[name]) for name in used.keys() - kept.keys()}
-        for name in self._providers.keys() - kept.keys():
-            task = asyncio.create_task(self._providers.pop(name).close_when_idle())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-        self._providers |= made
-        for name, environment in used.items():
-            self._scheduler.limit(name, environment.concurrency)
-
-    def _provider(self, environment: Environment) -> Provider:
-        try:
-            return Provider(environment, self._clock, self._log.info)
-        except OSError as error:
-            # The file was there when the configuration was checked.
-            reason = error.strerror or type(error).__name__
-            raise ConfigError((f"environments.{environment.name}.tls_config: {reason}",)) from error
 
     def _monitored(self, account: Account, before: Mapping[str, Monitored], count: int) -> Monitored:
         """Return what is to be known of an account of a new configuration."""
@@ -262,8 +234,3 @@ class Monitoring:
         self._accounts.put(replace(monitored, state=renewed(monitored.state, now)))
         self._add(monitored.account, now)
         self._log.info(message, account=monitored.account.name)
-
-
-def _has_files(environment: Environment) -> bool:
-    """Tell whether connections depend on files, which may have changed under the same name."""
-    return any((environment.tls.ca_file, environment.tls.cert_file, environment.tls.key_file))

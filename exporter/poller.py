@@ -1,7 +1,6 @@
 """One poll of one account, start to end: have it charged, ask, judge, keep, tell."""
 
 import random
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,23 +9,21 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.accounts import Accounts, Monitored
 from exporter.clock import Clock
-from exporter.codes import CODES, advice, meaning
 from exporter.config import Account
+from exporter.events import Events, tell_suspended
 from exporter.guard import Credential, Guard
 from exporter.ledger import Charge, Held
 from exporter.log import origin
 from exporter.metrics import ExporterMetrics
-from exporter.outcome import Failure, Outcome, Reading, Reason
-from exporter.policy import State, postponed, step, suspended
+from exporter.outcome import Failure, Outcome, Reason
+from exporter.policy import postponed, step, suspended
 from exporter.provider import Provider
 from exporter.scheduler import CRASH_DELAY
+from exporter.state import State
 from exporter.storage import StorageError
 
 NOTICEABLE: Final = 1.0
 """Seconds. Clocks that differ by less make the guard hold back a poll for a moment."""
-
-UNDOCUMENTED_LOGGED: Final = 100
-"""Undocumented codes that are logged, each once: the provider chooses the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +60,9 @@ class Poller:
         self._clock = clock
         self._metrics = metrics
         self._log = log
+        self._events = Events(log)
         self._storage_failed = storage_failed
         self._overtaken = overtaken
-        self._undocumented: set[int] = set()
         self._under_way: set[Credential] = set()
 
     async def poll(self, name: str) -> float | None:
@@ -120,7 +117,7 @@ class Poller:
             after = suspended(after, present.state.suspension)
         # Kept first: whatever the telling may run into, what follows from the answer stands.
         due = self._keep(monitored, present, after)
-        self._tell(present.account, present.state, after, polled.outcome)
+        self._events.polled(present.account, present.state, after, polled.outcome)
         return due
 
     async def _ask(self, monitored: Monitored) -> _Poll | Held:
@@ -218,54 +215,3 @@ class Poller:
         if present is not monitored:
             self._overtaken(present.account, due)
         return due
-
-    def _tell(self, account: Account, before: State, after: State, outcome: Outcome) -> None:
-        """Log what is new: quiet while an account goes on as it did."""
-        if isinstance(outcome, Reading) and outcome.status not in CODES:
-            self._tell_undocumented(account, outcome.status)
-        if after.suspension:
-            if not before.suspension:
-                tell_suspended(self._log, account, after.suspension.code)
-        elif after.up and before.up is False:
-            self._log.info("account recovered", account=account.name)
-        elif not after.up and _what(outcome) != _what(before.last_outcome):
-            self._log.warning("poll failed", account=account.name, **_kind(outcome))
-        else:
-            self._log.debug("polled", account=account.name, **_kind(outcome))
-
-    def _tell_undocumented(self, account: Account, code: int) -> None:
-        if code not in self._undocumented and len(self._undocumented) < UNDOCUMENTED_LOGGED:
-            self._undocumented.add(code)
-            self._log.warning("undocumented status code", account=account.name, code=code)
-
-
-def tell_suspended(log: FilteringBoundLogger, account: Account, code: int) -> None:
-    """Log a suspension: what happened, what it means and how to lift it."""
-    log.error(
-        "account suspended",
-        account=account.name,
-        code=code,
-        meaning=meaning(code),
-        effect="no login is tried any more, so that the provider doesn't lock the account",
-        advice=advice(code),
-        resume=f"after that: a reload with another credential, or check --resume {shlex.quote(account.name)}",
-    )
-
-
-def _what(outcome: Outcome | None) -> Reason | int | None:
-    """Return what makes an outcome another one than the last: its words may change with each poll."""
-    match outcome:
-        case Failure(reason=reason):
-            return reason
-        case Reading(status=status):
-            return status
-    return None
-
-
-def _kind(outcome: Outcome | None) -> dict[str, str | int]:
-    match outcome:
-        case Failure(reason=reason, detail=detail):
-            return {"reason": reason.value, "detail": detail}
-        case Reading(status=status):
-            return {"code": status, "meaning": meaning(status)}
-    return {}

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from exporter.accounts import Accounts, Monitored
 from exporter.exposition import TURN, Exposition
-from exporter.policy import State
 from exporter.records import save
+from exporter.state import State
 from exporter.storage import Storage, StorageError
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Final
 
-from exporter.policy import Figure, Rise, State, as_of
+from exporter.state import Figure, Rise, State, as_of
 
 _COLUMNS: Final = (
     "key, contracted, contracted_at, used, used_at, available, available_at, consumed, consumed_baseline, "

@@ -10,8 +10,8 @@ from typing import Final
 from prometheus_client.utils import floatToGoString
 
 from exporter.config import Account
-from exporter.metrics import ACCOUNT_FAMILIES, Family, Labels, Values
-from exporter.policy import State
+from exporter.families import ACCOUNT_FAMILIES, Family, Labels, Values
+from exporter.state import State
 
 _MILLION: Final = 1_000_000  # from here on Go, and so Prometheus, writes an exponent
 

@@ -18,15 +18,16 @@ from exporter.ledger import held
 from exporter.metrics import ExporterMetrics
 from exporter.monitoring import Monitoring
 from exporter.outcome import Failure, Outcome, Reading, Reason
-from exporter.policy import State
 from exporter.poller import Poller
+from exporter.provider import Provider
+from exporter.providers import Providers
 from exporter.publisher import Publisher
 from exporter.secret import Secret
+from exporter.state import State
 from exporter.storage import Result, Storage, StorageError, Work
 from tests.peers import FakeClock
 
 if TYPE_CHECKING:
-    from exporter.provider import Provider
     from exporter.scheduler import Scheduler
 
 ENVIRONMENT = Environment("testing", "https://pac.example/ws?wsdl", False, 4, None, TlsConfig())
@@ -217,10 +218,16 @@ class Life:
         logger = log.logger("info", stream=self.logged)
         self.metrics = ExporterMetrics("test")
         self.exposition = Exposition(self.metrics, clock.time)
-        providers = {provider.environment.name: cast("Provider", provider)}
+
+        def connect(environment: Environment) -> Provider:
+            if environment == provider.environment:
+                return cast("Provider", provider)
+            return Provider(environment, clock, logger.info)
+
+        self.providers = Providers(connect)
         self.poller = Poller(
             self.accounts,
-            providers,
+            self.providers,
             self.guard,
             clock=clock,
             metrics=self.metrics,
@@ -230,7 +237,7 @@ class Life:
         )
         self.monitoring = Monitoring(
             self.accounts,
-            providers,
+            self.providers,
             cast("Scheduler", self.agenda),
             self.guard,
             self.exposition,
@@ -291,7 +298,7 @@ class Life:
         if not self.ended:
             self.ended = True
             await self._cancel()
-            await self.monitoring.close()
+            await self.providers.close()
             with suppress(StorageError):
                 await self.publisher.publish()
             await self.storage.close()

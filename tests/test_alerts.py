@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.metrics import ACCOUNT_FAMILIES, ExporterMetrics
+from exporter.families import ACCOUNT_FAMILIES
+from exporter.metrics import ExporterMetrics
 
 ROOT = Path(__file__).resolve().parent.parent
 ALERTS = ROOT / "alerts"

@@ -24,9 +24,10 @@ from bench.rounds import interleaved
 from bench.scrape import CODINGS, Coding, Scraper
 from exporter.config import load
 from exporter.outcome import Reading
-from exporter.policy import State, step
+from exporter.policy import step
 from exporter.reading import read
 from exporter.rendering import Writer
+from exporter.state import State
 from tests import rig
 
 ROOT = Path(__file__).parents[1]

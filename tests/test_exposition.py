@@ -24,10 +24,11 @@ from exporter import compression
 from exporter.blocks import SIZE, Block, Families
 from exporter.config import Account, Environment, TlsConfig
 from exporter.exposition import STEPS, Exposition, Form
-from exporter.metrics import ACCOUNT_FAMILIES, LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
+from exporter.families import ACCOUNT_FAMILIES
+from exporter.metrics import LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
 from exporter.outcome import Reason
-from exporter.policy import Figure, Rise, State, Suspension
 from exporter.secret import Secret
+from exporter.state import Figure, Rise, State, Suspension
 from tests.peers import FakeClock
 
 GOLDEN = Path(__file__).parent / "data" / "golden"

@@ -19,8 +19,8 @@ from exporter.config import Account
 from exporter.guard import Credential, Guard, ResumeTooSoonError
 from exporter.ledger import REMEMBERED, Charge, Held
 from exporter.outcome import Failure, Outcome, Reading, Reason
-from exporter.policy import Suspension
 from exporter.secret import Secret
+from exporter.state import Suspension
 from exporter.storage import Storage, StorageError
 from tests.peers import FakeClock
 from tests.rig import (

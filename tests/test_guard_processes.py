@@ -18,8 +18,8 @@ import pytest
 from exporter.guard import Credential, Guard
 from exporter.ledger import Charge
 from exporter.outcome import Outcome, Reading
-from exporter.policy import Rise, State
 from exporter.records import load, save
+from exporter.state import Rise, State
 from exporter.storage import Storage
 from tests.peers import Daemon, DaemonFactory, PhpProvider, eventually
 from tests.peers.daemon import EXPORTER

@@ -31,7 +31,7 @@ from exporter.page.spanish import SPANISH
 from exporter.page.standing import Condition, standing
 from exporter.page.style import SIGNS, STYLE
 from exporter.page.texts import Texts
-from exporter.policy import Figure, State, Suspension
+from exporter.state import Figure, State, Suspension
 from tests.peers import FakeClock
 from tests.rig import ENVIRONMENT, account
 

@@ -9,19 +9,8 @@ from hypothesis import strategies as st
 
 from exporter.codes import CODES, RESPONSE_LABELS
 from exporter.outcome import Failure, Outcome, Reading, Reason
-from exporter.policy import (
-    Figure,
-    Rise,
-    State,
-    Suspension,
-    figure,
-    first_poll,
-    postponed,
-    renewed,
-    step,
-    suspended,
-    suspends,
-)
+from exporter.policy import first_poll, postponed, renewed, step, suspended, suspends
+from exporter.state import Figure, Rise, State, Suspension, figure
 
 STARTED, NOW = 1_000.0, 1_007.0
 BALANCES = (200, 630, 631)

@@ -11,7 +11,8 @@ import pytest
 
 from exporter.config import Account
 from exporter.outcome import Failure, Outcome, Reading, Reason
-from exporter.policy import Suspension, suspended
+from exporter.policy import suspended
+from exporter.state import Suspension
 from tests.peers import FakeClock
 from tests.peers.logfmt import fields
 from tests.rig import (

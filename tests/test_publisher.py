@@ -11,9 +11,9 @@ from exporter.config import Account
 from exporter.exposition import Exposition
 from exporter.guard import Credential
 from exporter.metrics import ExporterMetrics
-from exporter.policy import Figure, Rise, State
 from exporter.publisher import Publisher
 from exporter.records import load
+from exporter.state import Figure, Rise, State
 from exporter.storage import StorageError
 from tests.peers import FakeClock, samples
 from tests.rig import RIGHT, FlakyStorage, account, fails

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.outcome import Failure, Reading, Reason
-from exporter.policy import Figure, Rise, State, Suspension
 from exporter.records import load, save
+from exporter.state import Figure, Rise, State, Suspension
 from exporter.storage import _SCHEMA
 
 NOW = 1_700_000_000.0

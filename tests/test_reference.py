@@ -17,8 +17,9 @@ from exporter.config import load
 from exporter.config.environments import BUILT_IN, DEFAULT_CONCURRENCY
 from exporter.config.schema import GlobalSection, Section, keys
 from exporter.duration import parse_duration
+from exporter.families import ACCOUNT_FAMILIES
 from exporter.flags import parser
-from exporter.metrics import ACCOUNT_FAMILIES, ExporterMetrics
+from exporter.metrics import ExporterMetrics
 from tests.documents import HAS_SOURCES, ROOT, Page
 
 CONFIGURATION = Page(ROOT / "docs" / "configuration.md")
