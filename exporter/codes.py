@@ -99,7 +99,7 @@ _ALL = (
         633,
         Effect.STOP,
         "a production account used in testing, or the reverse",
-        "Correct the account's environment in the configuration, then resume it.",
+        "Correct the account's environment in the configuration, then reload.",
     ),
 )
 

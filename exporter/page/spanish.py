@@ -51,7 +51,7 @@ CODES: Final[Mapping[int, tuple[str, str]]] = {
     632: ("se alcanzó el límite de uso justo", "Alargue el intervalo (interval)."),
     633: (
         "cuenta de producción usada en pruebas, o al revés",
-        "Corrija el entorno (environment) de la cuenta en la configuración y después reanúdela.",
+        "Corrija el entorno (environment) de la cuenta en la configuración y después recárguela.",
     ),
 }
 """Meaning and advice by code, as `exporter.codes` has them in English."""
