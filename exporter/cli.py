@@ -93,7 +93,8 @@ def _check_config(path: Path, web_config: Path | None) -> int:
         raise ConfigError(tuple(errors))
     for remark in config.warnings:
         stdio.complain(f"warning: {remark}")
-    stdio.say(f"{config.path}: {len(config.accounts)} accounts, no errors")
+    count = len(config.accounts)
+    stdio.say(f"{config.path}: {count} account{'' if count == 1 else 's'}, no errors")
     return EXIT_OK
 
 

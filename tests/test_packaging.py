@@ -158,7 +158,7 @@ def test_the_program_runs_from_anywhere(installed: Path, tmp_path: Path) -> None
     where = run(installed / "python", "-c", "import exporter; print(exporter.__file__)", cwd=tmp_path)
     assert Path(where).is_relative_to(installed.parent)
     (tmp_path / "config.yaml").write_text("accounts: [{name: a, username: u, password: hunter2}]\n")
-    assert run(program, "--config.check", cwd=tmp_path) == "config.yaml: 1 accounts, no errors\n"
+    assert run(program, "--config.check", cwd=tmp_path) == "config.yaml: 1 account, no errors\n"
 
 
 def test_the_demonstration_is_scraped(installed: Path, tmp_path: Path) -> None:
