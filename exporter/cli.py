@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter import log, stdio
 from exporter.config import ConfigError, load
 from exporter.flags import PROGRAM, Command, parser
+from exporter.process import stop_signals_held
 from exporter.storage import StorageError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ the loop for a quarter of a second: so long it takes to look at all that 10,000 
 
 def run() -> NoReturn:
     """Run the command line of this process."""
-    # Until the event loop takes over, SIGTERM ends it as an interrupt does: in good order.
+    # Where no event loop takes it, SIGTERM ends it as an interrupt does: in good order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stdio.prepare()
     gc.set_threshold(*COLLECT)
@@ -72,7 +73,8 @@ def main(arguments: Sequence[str]) -> int:
 def _daemon(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     if options.config_check:
         return _check_config(options.config_file, options.web_config_file)
-    asyncio.run(_serve(options, logger))
+    with stop_signals_held():
+        asyncio.run(_serve(options, logger))
     return EXIT_OK
 
 
@@ -128,21 +130,22 @@ def _in_colour() -> bool:
 
 
 def _demo(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
-    from exporter import demo
+    with stop_signals_held():
+        from exporter import demo
 
-    asyncio.run(demo.run(_daemon_options(options, None), logger))
+        asyncio.run(demo.run(_daemon_options(options, None), logger))
     return EXIT_OK
 
 
 def _simulator(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
-    from exporter import demo
     from exporter.listening import split_address
 
     host, port = split_address(options.simulator_listen_address)
-    running = demo.run_simulator(
-        host, port, speed=options.simulator_speed, extra_accounts=options.simulator_accounts, log=logger
-    )
-    asyncio.run(running)
+    with stop_signals_held():
+        from exporter import demo
+
+        speed, extra_accounts = options.simulator_speed, options.simulator_accounts
+        asyncio.run(demo.run_simulator(host, port, speed=speed, extra_accounts=extra_accounts, log=logger))
     return EXIT_OK
 
 

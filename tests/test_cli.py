@@ -7,12 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
@@ -404,6 +404,31 @@ def test_a_signal_at_any_moment_of_the_start_ends_it_in_good_order(folder: Path)
         ends = list(pool.map(one, range(20)))
     assert [code for code, _ in ends] == [0] * 20, ends
     assert not any("Traceback" in said or "level=error" in said for _, said in ends), ends
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+@pytest.mark.parametrize("command", [(), ("demo",), ("simulator", "--simulator.listen-address=127.0.0.1:0")])
+def test_a_signal_while_the_loop_is_made_waits_for_it(
+    folder: Path, command: Sequence[str], number: Signals
+) -> None:
+    """Thrown into the middle of that it would leave half a loop behind, which complains with a traceback."""
+    launcher = (
+        "import asyncio.base_events as base, signal\n"
+        "make = base.BaseEventLoop.__init__\n"
+        f"base.BaseEventLoop.__init__ = lambda loop: (signal.raise_signal({number}), make(loop))[1]\n"
+        "from exporter.cli import run; run()"
+    )
+    flags = [] if "simulator" in command else ["--storage.path=:memory:", "--web.listen-address=127.0.0.1:0"]
+    done = subprocess.run(
+        [sys.executable, "-c", launcher, *flags, *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["demo", "simulator"])
