@@ -33,6 +33,9 @@ TURN: Final = 64
 STEPS: Final = 3
 """Steps of the loop in a turn of the others: a small request takes as many from its bytes to its answer."""
 
+LONGEST_TURN: Final = 0.002
+"""Seconds after which the others' turn ends with the step: where all are busy a scrape mustn't starve."""
+
 _END: Final[dict[Form, bytes]] = {"text": b"", "openmetrics": OPENMETRICS_END}
 _SMALL: Final = 64 * 1024  # bytes: less is compressed without a thread
 
@@ -189,8 +192,12 @@ class Exposition:
 
 
 async def _turn_of_others() -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + LONGEST_TURN
     for _ in range(STEPS):
         await asyncio.sleep(0)
+        if loop.time() > end:
+            break
 
 
 def _in_order(headers: Families, blocks: Sequence[Families]) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from exporter import compression
 from exporter.blocks import SIZE, Block, Families
 from exporter.config import Account, Environment, TlsConfig
-from exporter.exposition import STEPS, Exposition, Form
+from exporter.exposition import LONGEST_TURN, STEPS, Exposition, Form
 from exporter.families import ACCOUNT_FAMILIES
 from exporter.metrics import LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
 from exporter.outcome import Reason
@@ -305,25 +305,29 @@ async def test_many_accounts_in_several_blocks(clock: FakeClock) -> None:
     await check()
 
 
-async def test_a_small_request_waits_for_one_block_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two blocks the loop takes as many steps as a request to the daemon needs for its answer."""
-    accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(3 * SIZE)]
+@pytest.mark.parametrize(("others_take", "steps"), [(0.0, STEPS), (2 * LONGEST_TURN, 1)])
+async def test_others_have_their_turn_between_two_blocks(
+    monkeypatch: pytest.MonkeyPatch, others_take: float, steps: int
+) -> None:
+    """As many steps of the loop as a request to the daemon needs for its answer; one where these are long."""
+    accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(4 * SIZE)]
     exposition = exposed([(account, STATE) for account in accounts], lambda: NOW)
-    steps = 0
+    loop, now, step = asyncio.get_running_loop(), 0.0, 0
     joined_at: list[int] = []
     joined = Block.joined
 
     def noted(block: Block) -> Families:
-        joined_at.append(steps)
+        joined_at.append(step)
         return joined(block)
 
     monkeypatch.setattr(Block, "joined", noted)
+    monkeypatch.setattr(loop, "time", lambda: now)
     scrape = asyncio.create_task(exposition.settle())
     while not scrape.done():
-        steps += 1
+        step += 1
+        now += others_take
         await asyncio.sleep(0)
-    assert len(joined_at) == 3
-    assert all(after - before >= STEPS for before, after in pairwise(joined_at))
+    assert [after - before for before, after in pairwise(joined_at)] == [steps] * 3
 
 
 async def test_scrapes_that_come_together_are_compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,6 @@ MARK = Mark(
 The provider answers each call {LATENCY * 1000:g} ms after it came; the daemon may have {IN_FLIGHT:,} calls
 in flight, and has {ACCOUNTS:,} accounts with an interval of 1 s, so it never runs out of work. The ideal is
 {IN_FLIGHT / LATENCY * 60:,.0f}. Answers counted over {ROUNDS} times {SECONDS:g} s, after all accounts were
-polled once.""",
+polled once. What limits it is the CPU of a poll, as one core makes them all.""",
     _run,
 )
