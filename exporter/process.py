@@ -26,7 +26,10 @@ def stop_signals_held() -> Iterator[None]:
 
 @asynccontextmanager
 async def stop_signals() -> AsyncIterator[asyncio.Event]:
-    """Give an event that SIGTERM or SIGINT sets. SIGHUP does nothing yet, above all not its default."""
+    """Give an event that SIGTERM or SIGINT sets, also one that was held until now.
+
+    SIGHUP does nothing yet, above all not its default.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, lambda: None)

@@ -8,7 +8,7 @@ from exporter.provider import Provider
 
 
 class Providers(Mapping[str, Provider]):
-    """The providers in use by the names of their environments; ``make`` makes one."""
+    """The providers in use by the names of their environments; ``make`` makes one, or raises OSError."""
 
     def __init__(self, make: Callable[[Environment], Provider]) -> None:
         self._make = make

@@ -73,7 +73,7 @@ system (`/proc/PID/stat`), divided by the calls that the provider answered.
 
 What limits it, as py-spy sampled it once at full load: two fifths are aiohttp's client, an eighth is the
 reading of the answer, a sixth rendering and storing, a twentieth deciding what follows; the rest is asyncio,
-the schedule and the system. A client that cost nothing would just reach the mark against naive zeep. A bare
+the schedule and the system. A client that cost nothing would about reach the mark against naive zeep. A bare
 asyncio protocol in place of aiohttp took a third of its time, but would be an HTTP client of our own. uvloop
 and newer Pythons brought nothing that could be told from noise; looking for garbage more seldom brought a
 quarter, keeping connections half. blackbox_exporter is a compiled program, and keeps nothing of what it is
