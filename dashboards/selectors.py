@@ -34,13 +34,13 @@ class Accounts:
         """Select a recorded series."""
         return f"{series}{{{self.account}, {self.environment}}}{self.at}"
 
-    def recent(self, series: str, offset: str = "") -> str:
-        """Select a series that is recorded every 15 minutes: its last value within the hour.
+    def recent(self, series: str, offset: str = "", window: str = "1h") -> str:
+        """Select a series that is recorded every 15 minutes: its last value within the hour, or a window.
 
-        The window spans four evaluations; an instant would see nothing for two minutes of three.
+        The hour spans four evaluations; an instant would see nothing for two minutes of three.
         """
         moved = f" offset {offset}" if offset else ""
-        return f"last_over_time({series}{{{self.account}, {self.environment}}}[1h]{moved}{self.at})"
+        return f"last_over_time({series}{{{self.account}, {self.environment}}}[{window}]{moved}{self.at})"
 
     def exposed(self, series: str) -> str:
         """Select a series of the exporter by account, whatever its environment."""

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.meanings import GREY, STAMPS_UNIT
 from dashboards.panels import DAILY, columns, heat, lines, over_time
-from dashboards.selectors import CHOSEN, ONE
+from dashboards.selectors import CHOSEN, ONE, Accounts
 from dashboards.standing import DAY
 
 LAST_HOUR: Final = "account:cfdi_stamps_consumed:last_hour"
@@ -22,13 +22,22 @@ _DAYS: Final = (
 def of_all_by_day() -> timeseries.Panel:
     """Return the use of all chosen accounts."""
     description = f"Stamps that all chosen accounts used on each day, {_DAYS}"
-    this_day, week_before = f"sum({CHOSEN.recent(DAY, '-1d')})", f"sum({CHOSEN.recent(DAY, '6d')})"
+    this_day, week_before = (f"sum({used})" for used in _days_of(CHOSEN))
     return _by_day(description, this_day, week_before).time_from("14d")
 
 
 def by_day() -> timeseries.Panel:
     """Return the use of one account."""
-    return _by_day(f"Stamps used on each day, {_DAYS}", ONE.recent(DAY, "-1d"), ONE.recent(DAY, "6d"))
+    return _by_day(f"Stamps used on each day, {_DAYS}", *_days_of(ONE))
+
+
+def _days_of(accounts: Accounts) -> tuple[str, str]:
+    """Return what was used on the day that begins, and on the one a week before.
+
+    It is what was recorded in the half hour after the day, which spans two evaluations. A window that begins
+    before the day's end would show the 24 hours until now as this day, once its end is near.
+    """
+    return accounts.recent(DAY, "-1d30m", "30m"), accounts.recent(DAY, "5d23h30m", "30m")
 
 
 def _by_day(description: str, this_day: str, week_before: str) -> timeseries.Panel:

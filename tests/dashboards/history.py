@@ -69,7 +69,7 @@ def let_them_live(accounts: Mapping[str, Simulated], since: float) -> None:
             since, contracted=40_000, used=39_400 - DAYS * 120, per_day=120, rhythm=ROUND_THE_CLOCK
         ),
         "topped-up": Stamps(
-            since, contracted=40_000, used=23_800, per_day=200, refill=Refill(below=15_000, package=20_000)
+            since, contracted=40_000, used=24_300, per_day=200, refill=Refill(below=15_000, package=20_000)
         ),
     }
     for name, life in lives.items():

@@ -144,6 +144,17 @@ def test_columns_are_whole_days_beside_the_week_before(monitored: Monitored) -> 
     assert midnight(0) not in dict(these)  # the day isn't over
 
 
+@pytest.mark.parametrize("minutes", [1, 20, 40, 59])
+@pytest.mark.parametrize("dashboard", [OVERVIEW, ACCOUNT])
+def test_a_day_has_no_column_until_it_is_over(monitored: Monitored, dashboard: str, minutes: int) -> None:
+    """Also in its last hour, when what was recorded last tells of nearly as many hours, but of others."""
+    asked = replace(query(dashboard, "Used by day", "A"), instant=True)
+    now = time.time()
+    ends_soon, has_ended = (now - 86400 + 60 * left for left in (minutes, -minutes))
+    assert not Viewer(monitored.prometheus, dashboard, {"account": "healthy"}, ends_soon).ask(asked)
+    assert Viewer(monitored.prometheus, dashboard, {"account": "healthy"}, has_ended).ask(asked)
+
+
 def test_the_heat_shows_office_hours_in_their_rows(monitored: Monitored) -> None:
     """24 rows, whose sum is the day; the hours of Mexico City, not of Greenwich."""
     account = viewer(monitored, ACCOUNT, "healthy")
