@@ -39,7 +39,7 @@ def fill_with_records(directory: Path, since: int, until: int, step: int) -> Non
     """
     for layer in layers(step):
         rules = directory / "layer.yml"
-        rules.write_text(yaml.safe_dump({"groups": layer}))
+        rules.write_text(yaml.safe_dump({"groups": _evaluated_together(layer)}))
         with TemporaryDirectory(dir=directory) as made:
             with Prometheus(directory, []) as server:
                 times = (f"--start={since}", f"--end={until}")
@@ -49,7 +49,7 @@ def fill_with_records(directory: Path, since: int, until: int, step: int) -> Non
 
 
 def layers(step: int) -> list[list[dict[str, Any]]]:
-    """The rules that the dashboards need, each in a group of its own, all that it needs in layers before it.
+    """The rules that the dashboards need, in parts of their groups, all that one needs in layers before it.
 
     promtool shows a rule nothing of what the same run makes. Rules that need themselves or each other bridge
     gaps, of which there are none here: the first of these begins.
@@ -82,11 +82,24 @@ def _groups(step: int) -> Iterator[dict[str, Any]]:
                 if rule.get("alert") == MARKED:
                     labels = {**rule["labels"], "alertname": MARKED, "alertstate": "firing"}
                     fires = {"record": "ALERTS", "labels": labels, "expr": f"0 * ({rule['expr']}) + 1"}
-                    yield {"name": MARKED, "interval": interval, "rules": [fires]}
+                    recorded[MARKED] = [fires]
                 elif "record" in rule:
                     recorded.setdefault(rule["record"], []).append(rule)
             for name, rules in recorded.items():
-                yield {"name": name, "interval": interval, "rules": rules}
+                yield {"name": name, "group": group["name"], "interval": interval, "rules": rules}
+
+
+def _evaluated_together(layer: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The parts of a layer as groups that have their own names again.
+
+    When a group is evaluated within its interval depends on its name: two parts of one that had others would
+    miss each other's samples, where they are further apart than an instant looks back.
+    """
+    groups: dict[str, dict[str, Any]] = {}
+    for part in layer:
+        whole = {"name": part["group"], "interval": part["interval"], "rules": []}
+        groups.setdefault(part["group"], whole)["rules"] += part["rules"]
+    return list(groups.values())
 
 
 def _recorded(expression: str) -> set[str]:

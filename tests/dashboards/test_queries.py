@@ -9,6 +9,7 @@ import pytest
 
 from exporter.simulator.rhythm import MEXICO_CITY
 from tests.dashboards.asking import Row, Viewer, seconds
+from tests.dashboards.backfill import RECORDED
 from tests.dashboards.conftest import Monitored
 from tests.dashboards.files import DASHBOARDS, Query, queries, query
 from tests.peers import eventually
@@ -50,6 +51,14 @@ def test_every_query_returns_data(monitored: Monitored, asked: Query) -> None:
         return any(math.isfinite(value) for _, points in rows for _, value in points)
 
     assert eventually(answered, timeout=30)
+
+
+@pytest.mark.parametrize(
+    "series", sorted({name for one in queries() for name in RECORDED.findall(one.expression)})
+)
+def test_every_recorded_series_has_a_past(monitored: Monitored, series: str) -> None:
+    """What is recorded live fills the last minutes only, and whether these are asked for is chance."""
+    assert monitored.prometheus.query(f"present_over_time({series}[1h] offset 3d)")
 
 
 @pytest.mark.parametrize("minutes", range(0, 25, 2))
