@@ -24,7 +24,7 @@ def deflated(piece: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Deflated:
-    """Compressed pieces, joined, with the checksum and the length, in bytes, of what they were made of."""
+    """The beginning of a gzip file, with the checksum and the length, in bytes, of what it was made of."""
 
     whole: bytes
     checksum: int
@@ -37,10 +37,10 @@ class Deflated:
         for piece in plain:
             checksum = zlib.crc32(piece, checksum)
             length += len(piece)
-        return cls(b"".join(pieces), checksum, length)
+        return cls(b"".join([_HEADER, *pieces]), checksum, length)
 
     def gzip(self, last: bytes) -> list[bytes]:
         """Return all of this and a last piece, which is plain, as a gzip file in pieces."""
         checksum = zlib.crc32(last, self.checksum)
         trailer = checksum.to_bytes(4, "little") + ((self.length + len(last)) % 2**32).to_bytes(4, "little")
-        return [_HEADER, self.whole, deflated(last), _END, trailer]
+        return [self.whole, deflated(last), _END, trailer]

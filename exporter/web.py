@@ -15,7 +15,10 @@ from exporter.auth import BasicAuth, Verdict
 from exporter.exposition import CONTENT_TYPES, Exposition, Form
 
 _SMALL: Final = 64 * 1024  # bytes: smaller bodies are sent as they are, and compressed without a thread
-_CHUNK: Final = 256 * 1024  # bytes of a write: a client that doesn't read makes us hold one, with TLS three
+_CHUNK: Final = (
+    1024 * 1024
+)  # bytes of a write, each of which costs: a client that doesn't read makes us hold one
+_TLS_CHUNK: Final = 256 * 1024  # the same with TLS, where it makes us hold three
 _TURN: Final = 1024 * 1024  # bytes that are written before others have their turn on the loop
 _OPEN: Final = ("/-/healthy", "/-/ready")  # without a login, for probes
 _HEADERS: Final = {
@@ -198,10 +201,10 @@ async def _delivered(
     try:
         async with asyncio.timeout(_DELIVERY):
             written = 0
-            for chunk in _chunks(pieces):
+            for chunk in _chunks(pieces, _TLS_CHUNK if request.secure else _CHUNK):
                 await response.write(chunk)
                 written += len(chunk)
-                if written > _TURN:
+                if written >= _TURN:
                     # A client that reads quickly never makes the writing wait: others must have their turn.
                     written = 0
                     await asyncio.sleep(0)
@@ -216,20 +219,20 @@ async def _delivered(
     return response
 
 
-def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
-    """Cut pieces that are large and join those that are small: each chunk is a write, and costs as one."""
+def _chunks(pieces: Iterable[bytes], limit: int) -> Iterator[bytes | memoryview]:
+    """Cut pieces larger than ``limit`` bytes and join smaller ones: each chunk costs as a write."""
     joined: list[bytes] = []
     size = 0
     for piece in pieces:
-        if joined and size + len(piece) > _CHUNK:
+        if joined and size + len(piece) > limit:
             yield b"".join(joined)
             joined, size = [], 0
-        if len(piece) < _CHUNK:
+        if len(piece) < limit:
             joined.append(piece)
             size += len(piece)
         else:
             whole = memoryview(piece)  # cut without a copy
-            yield from (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
+            yield from (whole[start : start + limit] for start in range(0, len(whole), limit))
     if joined:
         yield b"".join(joined)
 

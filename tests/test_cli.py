@@ -206,6 +206,16 @@ def test_the_web_configuration_belongs_to_the_check(folder: Path) -> None:
     assert done.stderr == "web.yml:1: tls_server_config.key_file: No such file or directory\n"
 
 
+def test_no_plugin_of_pydantic_sees_the_configuration(folder: Path) -> None:
+    """Not even one of the environment's choice: it would be shown every password."""
+    (folder / "eavesdropper.py").write_text("print('I am listening')\nplugin = None\n")
+    (about := folder / "eavesdropper-1.0.dist-info").mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: eavesdropper\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[pydantic]\neavesdropper = eavesdropper:plugin\n")
+    done = run("--config.check", PYTHONPATH=str(folder), PYDANTIC_DISABLE_PLUGINS="")
+    assert done.stdout == "config.yaml: 2 accounts, no errors\n"
+
+
 @pytest.mark.parametrize("arguments", [[], ["--config.check"], ["check", "acme"]])
 def test_a_configuration_that_is_missing(arguments: list[str]) -> None:
     done = run("--config.file=missing.yaml", "--web.listen-address=127.0.0.1:0", *arguments)

@@ -3,12 +3,17 @@
 Importing this package costs little: pydantic and PyYAML are loaded by the first call that needs them.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from exporter.config.model import Account, Config, ConfigError, Environment, TlsConfig
 
 __all__ = ["Account", "Config", "ConfigError", "Environment", "TlsConfig", "load", "redacted"]
+
+# Any installed package may be a plugin of pydantic, which it would show all that it validates: passwords.
+# Looking for them also takes time at each start.
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
