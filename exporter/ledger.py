@@ -201,9 +201,9 @@ def merge(
 
 def mend(db: sqlite3.Connection, record: int, interval: float, now: float) -> None:
     """Undo what a clock that was ahead has left: that a try waits, or a charge stands, for too long."""
-    wait = "UPDATE credential SET not_before = ?1 WHERE id = ?2 AND not_before > ?1"
+    wait = "UPDATE credential SET not_before = min(not_before, ?) WHERE id = ?"
     db.execute(wait, (now + interval, record))
-    db.execute("UPDATE charge SET at = ?1 WHERE credential = ?2 AND at > ?1", (now, record))
+    db.execute("UPDATE charge SET at = min(at, ?) WHERE credential = ?", (now, record))
 
 
 def fingerprints(db: sqlite3.Connection, key: str) -> list[Fingerprint]:

@@ -15,9 +15,7 @@ from exporter.auth import BasicAuth, Verdict
 from exporter.exposition import CONTENT_TYPES, Exposition, Form
 
 _SMALL: Final = 64 * 1024  # bytes: smaller bodies are sent as they are, and compressed without a thread
-_CHUNK: Final = (
-    1024 * 1024
-)  # bytes of a write, each of which costs: a client that doesn't read makes us hold one
+_CHUNK: Final = 1024 * 1024  # bytes of a write: a client that doesn't read makes us hold one
 _TLS_CHUNK: Final = 256 * 1024  # the same with TLS, where it makes us hold three
 _TURN: Final = 1024 * 1024  # bytes that are written before others have their turn on the loop
 _OPEN: Final = ("/-/healthy", "/-/ready")  # without a login, for probes
