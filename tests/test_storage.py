@@ -195,7 +195,9 @@ class TestOpening:
             await storage.write(
                 lambda db: db.executemany("INSERT INTO charge (credential, at) VALUES (1, ?)", times)
             )
-            await storage.write(lambda db: db.executemany("INSERT INTO resumption VALUES (?1, ?1)", times))
+            await storage.write(
+                lambda db: db.executemany("INSERT INTO resumption (at, key) VALUES (?, random())", times)
+            )
         async with opened(path) as storage:
             charges = storage.read(lambda db: db.execute("SELECT at FROM charge").fetchall())
             assert charges == [(NOW - 5,), (NOW,)]
