@@ -35,9 +35,9 @@ class Accounts:
         return f"{series}{{{self.account}, {self.environment}}}{self.at}"
 
     def recent(self, series: str, offset: str = "", window: str = "1h") -> str:
-        """Select a series that is recorded every 15 minutes: its last value within the hour, or a window.
+        """Select a series that is recorded every 15 minutes: its last value within a window.
 
-        The hour spans four evaluations; an instant would see nothing for two minutes of three.
+        An hour spans four evaluations; an instant would see nothing for two minutes of three.
         """
         moved = f" offset {offset}" if offset else ""
         return f"last_over_time({series}{{{self.account}, {self.environment}}}[{window}]{moved}{self.at})"

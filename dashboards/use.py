@@ -13,9 +13,9 @@ from dashboards.standing import DAY
 LAST_HOUR: Final = "account:cfdi_stamps_consumed:last_hour"
 
 _DAYS: Final = (
-    "midnight to midnight in Mexico City, beside those of the same weekday a week before. Days without "
-    "figures at both ends (a new, suspended or failing account) are left out; the present day appears "
-    "once it is over."
+    "midnight to midnight in Mexico City (to half an hour), beside those of the same weekday a week "
+    "before. Days without figures at both ends (a new, suspended or failing account) are left out; the "
+    "present day appears once it is over."
 )
 
 

@@ -201,9 +201,10 @@ def merge(
 
 def mend(db: sqlite3.Connection, record: int, interval: float, now: float) -> None:
     """Undo what a clock that was ahead has left: that a try waits, or a charge stands, for too long."""
-    wait = "UPDATE credential SET not_before = min(not_before, ?) WHERE id = ?"
-    db.execute(wait, (now + interval, record))
-    db.execute("UPDATE charge SET at = min(at, ?) WHERE credential = ?", (now, record))
+    latest = now + interval
+    wait = "UPDATE credential SET not_before = ? WHERE id = ? AND not_before > ?"
+    db.execute(wait, (latest, record, latest))
+    db.execute("UPDATE charge SET at = ? WHERE credential = ? AND at > ?", (now, record, now))
 
 
 def fingerprints(db: sqlite3.Connection, key: str) -> list[Fingerprint]:

@@ -15,8 +15,8 @@ from exporter.auth import BasicAuth, Verdict
 from exporter.exposition import CONTENT_TYPES, Exposition, Form
 
 _SMALL: Final = 64 * 1024  # bytes: smaller bodies are sent as they are, and compressed without a thread
-_CHUNK: Final = 1024 * 1024  # bytes of a write: a client that doesn't read makes us hold one
-_TLS_CHUNK: Final = 256 * 1024  # the same with TLS, where it makes us hold three
+_CHUNK: Final = 256 * 1024  # bytes of a write: a client that doesn't read makes us hold one, with TLS three
+_UNCOPIED: Final = 1024 * 1024  # the same for a part of a single piece, which no copy is made of without TLS
 _TURN: Final = 1024 * 1024  # bytes that are written before others have their turn on the loop
 _OPEN: Final = ("/-/healthy", "/-/ready")  # without a login, for probes
 _HEADERS: Final = {
@@ -199,7 +199,7 @@ async def _delivered(
     try:
         async with asyncio.timeout(_DELIVERY):
             written = 0
-            for chunk in _chunks(pieces, _TLS_CHUNK if request.secure else _CHUNK):
+            for chunk in _chunks(pieces, _CHUNK if request.secure else _UNCOPIED):
                 await response.write(chunk)
                 written += len(chunk)
                 if written >= _TURN:
@@ -217,20 +217,20 @@ async def _delivered(
     return response
 
 
-def _chunks(pieces: Iterable[bytes], limit: int) -> Iterator[bytes | memoryview]:
-    """Cut pieces larger than ``limit`` bytes and join smaller ones: each chunk costs as a write."""
+def _chunks(pieces: Iterable[bytes], largest: int) -> Iterator[bytes | memoryview]:
+    """Join small pieces, as each chunk costs as a write; cut those larger than ``largest`` bytes."""
     joined: list[bytes] = []
     size = 0
     for piece in pieces:
-        if joined and size + len(piece) > limit:
+        if joined and size + len(piece) > _CHUNK:
             yield b"".join(joined)
             joined, size = [], 0
-        if len(piece) < limit:
+        if len(piece) < _CHUNK:
             joined.append(piece)
             size += len(piece)
         else:
             whole = memoryview(piece)  # cut without a copy
-            yield from (whole[start : start + limit] for start in range(0, len(whole), limit))
+            yield from (whole[start : start + largest] for start in range(0, len(whole), largest))
     if joined:
         yield b"".join(joined)
 

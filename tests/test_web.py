@@ -431,15 +431,15 @@ async def test_a_bound_socket_serves() -> None:
         await runner.cleanup()
 
 
-@given(pieces=st.lists(st.integers(0, 300)))
-def test_a_body_is_written_in_few_chunks_none_of_them_large(pieces: list[int]) -> None:
-    """Each costs as a write, and a client that doesn't read holds one."""
-    limit = 100
+@pytest.mark.parametrize("largest", [served._CHUNK, served._UNCOPIED])
+@given(pieces=st.lists(st.integers(0, 3 * served._CHUNK)))
+def test_a_body_is_written_in_few_chunks_none_of_them_large(largest: int, pieces: list[int]) -> None:
+    """Each costs as a write, and a client that doesn't read holds one: few bytes where it is a copy."""
     body = [number.to_bytes(1, "big") * size for number, size in enumerate(pieces[:255])]
-    chunks = [bytes(chunk) for chunk in served._chunks(body, limit)]
+    chunks = list(served._chunks(body, largest))
     assert b"".join(chunks) == b"".join(body)
-    assert all(len(chunk) <= limit for chunk in chunks)
-    assert len(chunks) <= 3 * sum(map(len, body)) / limit + 1
+    assert all(len(chunk) <= (served._CHUNK if type(chunk) is bytes else largest) for chunk in chunks)
+    assert len(chunks) <= 3 * sum(map(len, body)) / served._CHUNK + 1
 
 
 class HugeExposition(Exposition):
