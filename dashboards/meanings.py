@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.standing import CRITICAL_DAYS, WARNING_DAYS, Polls, Stamps
-from exporter.codes import CODES, EXHAUSTED, Effect
+from exporter.account.codes import CODES, EXHAUSTED, Effect
 
 RED: Final = "red"
 ORANGE: Final = "orange"

@@ -1,5 +1,5 @@
 """``python -m exporter`` is the command ``cfdi-stamps-exporter``."""
 
-from exporter.cli import run
+from exporter.cli.main import run
 
 run()

@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from exporter.config.schema import SECTIONS, ConfigFile, keys
+from exporter.config.duration import PATTERN
+from exporter.config.schema import SECTIONS, ConfigFile
 from exporter.config.values import LARGEST_COUNT
-from exporter.duration import PATTERN
+from exporter.config.yaml.rules import keys
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.yaml"
 HEAD = "| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |\n"

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use; what a missing peer does is in `tests/peers/requirement.py`."""
+"""Fixtures that every test may use; what a missing peer does is in `tests/support/peers/requirement.py`."""
 
 import gc
 import logging
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.peers import (
+from tests.support.peers import (
     Alertmanager,
     AlertmanagerFactory,
     Daemon,
@@ -23,10 +23,10 @@ from tests.peers import (
     PrometheusFactory,
     Webhook,
 )
-from tests.peers.ci import in_ci
-from tests.peers.daemon import EXPORTER
+from tests.support.peers.ci import in_ci
+from tests.support.peers.daemon import EXPORTER
 
-pytest_plugins = ["pytester", "tests.peers.requirement"]
+pytest_plugins = ["pytester", "tests.support.peers.requirement"]
 
 # A noisy machine says nothing about an example. In CI every run tries the same examples, so that a failure
 # belongs to the change that it is seen with; elsewhere each run looks for new ones.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from exporter.log import Format, Level, logger, silence_libraries
-from tests.peers.logfmt import fields
+from tests.support.peers.logfmt import fields
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 LIBRARIES = ["zeep", "aiohttp", "asyncio", "urllib3", "requests"]

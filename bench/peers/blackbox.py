@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from bench.process import Program, fetched
 from bench.provider import Provider
-from exporter.outcome import Failure
-from exporter.soap import read_wsdl
+from exporter.account.outcome import Failure
+from exporter.provider.solucion_factible.wsdl import read_wsdl
 
 
 class Blackbox(Program):

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from exporter.config.duration import format_duration
 from exporter.config.environments import PROVIDER_HOSTS
-from exporter.config.files import ReadError, read_text
-from exporter.config.findings import Checked, Findings
 from exporter.config.model import Account, Environment, host_of
 from exporter.config.schema import PASSWORD_KEYS, AccountSection, GlobalSection
-from exporter.config.values import NO_XML, fits_xml, got
-from exporter.config.yamlfile import Where
-from exporter.duration import format_duration
+from exporter.config.values import NO_XML, fits_xml
+from exporter.config.yaml.document import Where
+from exporter.config.yaml.files import ReadError, read_text
+from exporter.config.yaml.findings import Checked, Findings
+from exporter.config.yaml.rules import got
 from exporter.secret import Secret
 
 DEFAULT_ENVIRONMENT = "production"

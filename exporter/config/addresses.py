@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from exporter.config.values import as_text, wrong
+from exporter.config.yaml.rules import as_text, wrong
 from exporter.secret import Secret
 
 _URL = re.compile(r"[!-~]+")

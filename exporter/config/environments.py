@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from exporter.config.files import FILE_LIMIT, ReadError, read_bytes
-from exporter.config.findings import Findings
 from exporter.config.model import Environment, TlsConfig, host_of
 from exporter.config.schema import EnvironmentSection, TlsSection
-from exporter.config.yamlfile import Where
+from exporter.config.yaml.document import Where
+from exporter.config.yaml.files import FILE_LIMIT, ReadError, read_bytes
+from exporter.config.yaml.findings import Findings
 
 BUILT_IN = {
     "production": "https://solucionfactible.com/ws/services/Utilerias?wsdl",

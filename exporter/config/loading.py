@@ -8,16 +8,16 @@ from types import MappingProxyType
 
 from exporter.config.accounts import entries_at, entries_in_files, resolved_accounts
 from exporter.config.environments import configured_environments
-from exporter.config.files import ReadError
-from exporter.config.findings import Findings
 from exporter.config.model import Config, ConfigError
-from exporter.config.schema import Outline
-from exporter.config.yamlfile import Where
+from exporter.config.schema import KNOWN_KEYS, Outline
+from exporter.config.yaml.document import Where
+from exporter.config.yaml.files import ReadError
+from exporter.config.yaml.findings import Findings
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """See `exporter.config.load`."""
-    findings = Findings(path.parent)
+    findings = Findings(path.parent, KNOWN_KEYS)
     try:
         document = findings.read(path)
     except ReadError as error:

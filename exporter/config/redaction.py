@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from exporter.config.duration import format_duration
 from exporter.config.model import Account, Config, Environment
-from exporter.duration import format_duration
 from exporter.secret import REDACTED
 
 

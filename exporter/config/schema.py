@@ -8,7 +8,7 @@ import json
 import sys
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from exporter.config.addresses import Proxy, Wsdl
 from exporter.config.values import (
@@ -29,19 +29,11 @@ from exporter.config.values import (
     Timeout,
     Username,
     Variable,
-    wrong,
 )
+from exporter.config.yaml.rules import Section, keys, wrong
 
 MOST_LABELS = 32
 PASSWORD_KEYS = ("password", "password_file", "password_env")
-
-
-class Section(BaseModel):
-    """A mapping of the file. Keys may be left out; what stands there must be right, and None never is."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, arbitrary_types_allowed=True
-    )
 
 
 def optional(description: str) -> Any:
@@ -178,11 +170,6 @@ SECTIONS: tuple[type[Section], ...] = (
     AccountSection,
     ConfigFile,
 )
-
-
-def keys(section: type[Section]) -> tuple[str, ...]:
-    """The keys of a section as they stand in the file."""
-    return tuple(field.alias or name for name, field in section.model_fields.items())
 
 
 KNOWN_KEYS = frozenset(key for section in SECTIONS for key in keys(section))

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
-from exporter.duration import PATTERN, format_duration, parse_duration
+from exporter.config.duration import PATTERN, format_duration, parse_duration
+from exporter.config.yaml.rules import as_text, got, wrong
 from exporter.secret import Secret
 
 DAY = 86_400.0
@@ -21,28 +21,6 @@ NO_XML = "contains a character that XML can't carry"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # PyYAML without libyaml lets them in
-_SHOWN = re.compile(r"[A-Za-z0-9+-][A-Za-z0-9._+-]{0,39}")
-"""Values that can stand in a message: others may hold more than their key's value (`5m password:hunter2`)."""
-
-
-def wrong(text: str) -> PydanticCustomError:
-    """A rule of ours that is broken; the text reaches the user as it is."""
-    return PydanticCustomError("rule", "{text}", {"text": text})
-
-
-def got(value: object) -> str:
-    """What was found, as far as it may be shown."""
-    if isinstance(value, bool):
-        return f"got {str(value).lower()}"
-    if isinstance(value, str | int | float) and _SHOWN.fullmatch(text := str(value)):
-        return f"got {text}"
-    return "got text that isn't shown" if isinstance(value, str) else f"got {kind_of(value)}"
-
-
-def kind_of(value: object) -> str:
-    """What sort of value it is, in a reader's words."""
-    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "a boolean", type(None): "nothing"}
-    return kinds.get(type(value), "a number")
 
 
 def fits_xml(text: str) -> bool:
@@ -51,17 +29,6 @@ def fits_xml(text: str) -> bool:
 
 
 # Text. --------------------------------------------------------------------------------------------------
-
-
-def as_text(value: object) -> str:
-    """Text that isn't empty; raises what `wrong` gives."""
-    if value is None or value == "":
-        raise wrong("must not be empty")
-    if isinstance(value, dict | list):
-        raise wrong(f"must be a string, not {kind_of(value)}")
-    if not isinstance(value, str):
-        raise wrong("must be a string: put it in quotes")
-    return value
 
 
 def _account_name(value: object) -> str:

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from exporter.codes import advice, meaning
-from exporter.outcome import Reason
+from exporter.account.codes import advice, meaning
+from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 from exporter.page.texts import Texts
 

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-from exporter.codes import EXHAUSTED
-from exporter.outcome import Failure, Reading
+from exporter.account.codes import EXHAUSTED
+from exporter.account.outcome import Failure, Reading
 from exporter.page.markup import Html, element, joined, name, sentence
 from exporter.page.moments import due, past, since, span
 from exporter.page.standing import Account, Condition, Standing, last_known

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from exporter.outcome import Reason
+from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 from exporter.page.texts import Texts
 
@@ -54,7 +54,7 @@ CODES: Final[Mapping[int, tuple[str, str]]] = {
         "Corrija el entorno (environment) de la cuenta en la configuración y después recárguela.",
     ),
 }
-"""Meaning and advice by code, as `exporter.codes` has them in English."""
+"""Meaning and advice by code, as `exporter.account.codes` has them in English."""
 
 _UNDOCUMENTED: Final = (
     "un código que el proveedor no documenta",

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from exporter.state import Figure, State, figure
+from exporter.account.state import Figure, State, figure
 
 
 class Condition(IntEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from exporter.outcome import Reason
+from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 
 Counted = tuple[str, str]

@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 from exporter.config import ConfigError, load
-from tests.config.configs import DATA, errors_of
+from tests.support.configs import CONFIGS, errors_of
 
 SNIPPETS = {
-    case["name"]: case for case in yaml.safe_load((DATA / "snippets.yaml").read_text(encoding="utf-8"))
+    case["name"]: case for case in yaml.safe_load((CONFIGS / "snippets.yaml").read_text(encoding="utf-8"))
 }
-BAD_FILES = sorted(DATA.glob("*.errors"))
+BAD_FILES = sorted(CONFIGS.glob("*.errors"))
 
 
 @pytest.mark.usefixtures("folder")
@@ -35,8 +35,8 @@ def test_bad_file(expected: Path) -> None:
 
 def test_the_table_is_whole() -> None:
     """Every case is run: none shares its name with another, and no expectation lies without its file."""
-    assert len(SNIPPETS) == (DATA / "snippets.yaml").read_text(encoding="utf-8").count("\n- name: ")
-    assert {path.stem for path in DATA.glob("*.yaml")} == {path.stem for path in BAD_FILES} | {
+    assert len(SNIPPETS) == (CONFIGS / "snippets.yaml").read_text(encoding="utf-8").count("\n- name: ")
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {path.stem for path in BAD_FILES} | {
         "snippets",
         "templates",
     }
@@ -64,7 +64,7 @@ def test_files_that_cannot_be_read() -> None:
 @pytest.mark.usefixtures("folder")
 def test_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file beyond the limit is refused before it is parsed."""
-    monkeypatch.setattr("exporter.config.findings.FILE_LIMIT", 2048)
+    monkeypatch.setattr("exporter.config.yaml.findings.FILE_LIMIT", 2048)
     assert errors_of("#" * 4096) == ["config.yaml: Larger than 2 KiB"]
 
 

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from exporter.config import load
-from exporter.config.schema import SECTIONS, json_schema, keys
-from tests.config.configs import account, environment, make_certificates
+from exporter.config.schema import SECTIONS, json_schema
+from exporter.config.yaml.rules import keys
+from tests.support.configs import account, environment, make_certificates
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.config import Account, Environment, TlsConfig, load
 from exporter.secret import Secret
-from tests.config.configs import DATA, ENVIRON, environment, errors_of, load_text, make_certificates
+from tests.support.configs import CONFIGS, ENVIRON, environment, errors_of, load_text, make_certificates
 
 
 @pytest.mark.usefixtures("folder")
@@ -67,7 +67,7 @@ accounts:
 @pytest.mark.usefixtures("folder")
 def test_templates() -> None:
     """Anchors, aliases and merges make templates; an account's own keys win."""
-    config = load_text((DATA / "templates.yaml").read_text())
+    config = load_text((CONFIGS / "templates.yaml").read_text())
     first, second = config.accounts
     assert (first.name, second.name, second.username) == ("a", "b", "b@x")
     assert second.labels == first.labels == (("team", "billing"),)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import ConfigError, load, redacted
-from tests.config.configs import load_text
+from tests.support.configs import load_text
 
 GOOD = """\
 global:

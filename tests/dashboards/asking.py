@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.dashboards.files import DASHBOARDS, Query
-from tests.peers import Prometheus
+from tests.support.peers import Prometheus
 
 POINTS = 1000
 """Pixels of a wide panel: Grafana asks for no more points."""

@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from tests.dashboards.files import queries
-from tests.peers import Prometheus
+from tests.support.peers import Prometheus
+from tests.support.places import ROOT
 
-ALERTS = Path(__file__).resolve().parent.parent.parent / "alerts"
+ALERTS = ROOT / "alerts"
 RULE_FILES = sorted(ALERTS.glob("*.rules.yml"))
 RECORDED = re.compile(r"(?<![\w:])\w+:[\w:]+")
 

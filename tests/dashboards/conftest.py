@@ -11,8 +11,8 @@ from exporter.config import load
 from exporter.simulator import Simulator
 from tests.dashboards.backfill import fast_rules, fill_with_records, fill_with_samples
 from tests.dashboards.history import SCRAPE_SECONDS, SECONDS, as_openmetrics, config, let_them_live, lived
-from tests.peers import Daemon, Prometheus, eventually
-from tests.peers.loop import LoopThread
+from tests.support.peers import Daemon, Prometheus, eventually
+from tests.support.peers.loop import LoopThread
 
 SETTLED = (
     "process_open_fds",

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from exporter.account.outcome import Failure, Outcome, Reading, Reason
 from exporter.config import Account, Config
-from exporter.outcome import Failure, Outcome, Reading, Reason
 from exporter.secret import Secret
 from exporter.simulator import Account as Simulated
 from exporter.simulator import Life as Stamps
 from exporter.simulator import Refill
 from exporter.simulator.rhythm import ROUND_THE_CLOCK
-from tests.peers import FakeClock
-from tests.rig import Life, ScriptedProvider
+from tests.support.peers import FakeClock
+from tests.support.rig import Life, ScriptedProvider
 
 DAYS = 10
 SECONDS = DAYS * 86400
@@ -108,7 +108,7 @@ async def live(
     life = Life(None, clock, SimulatedProvider(clock, config, accounts))
     seen = []
     try:
-        await life.monitoring.apply(config)
+        await life.roster.apply(config)
         life.metrics.config_loaded(clock.time())
         for at in range(int(until - SECONDS), int(until), SCRAPE_SECONDS):
             await _poll_until(life, at)

@@ -10,7 +10,7 @@ import pytest
 from tests.dashboards.asking import Viewer
 from tests.dashboards.backfill import fill_with_samples
 from tests.dashboards.files import queries
-from tests.peers import Prometheus
+from tests.support.peers import Prometheus
 
 MINUTES = 180
 COUNTERS = (

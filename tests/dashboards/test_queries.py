@@ -12,7 +12,7 @@ from tests.dashboards.asking import Row, Viewer, seconds
 from tests.dashboards.backfill import RECORDED
 from tests.dashboards.conftest import Monitored
 from tests.dashboards.files import DASHBOARDS, Query, queries, query
-from tests.peers import eventually
+from tests.support.peers import eventually
 
 pytestmark = [pytest.mark.peer("prometheus"), pytest.mark.timeout(300), pytest.mark.xdist_group("monitored")]
 

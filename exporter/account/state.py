@@ -1,0 +1,101 @@
+"""All that is known of an account: immutable, each poll makes a new one."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from exporter.account.codes import RESPONSE_LABELS
+from exporter.account.outcome import Outcome, Reason
+
+LARGEST_TOTAL: Final = 2**53
+"""Stamps that a counter counts up to, and then stands still: beyond, a Prometheus sample isn't exact."""
+
+_NO_RESPONSES: Final = (0,) * len(RESPONSE_LABELS)
+_NO_FAILURES: Final = (0,) * len(Reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of stamps and when the provider said it (Unix time)."""
+
+    stamps: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """A counter made of the rises of a figure that the provider reports.
+
+    ``baseline`` is the figure that the next one is compared to; a fall (a contract that starts anew) only
+    moves it.
+    """
+
+    total: int = 0
+    baseline: int | None = None
+
+    def seen(self, stamps: int | None) -> "Rise":
+        """Return the counter after one more reading; ``None`` changes nothing."""
+        if stamps is None or stamps == self.baseline:
+            return self
+        risen = 0 if self.baseline is None else max(0, stamps - self.baseline)
+        return Rise(min(self.total + risen, LARGEST_TOTAL), stamps)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Why and since when (Unix time) an account is not asked for: ``code`` is the provider's last word."""
+
+    code: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is known of an account. Times are Unix time; ``None`` where there is nothing to tell."""
+
+    contracted: Figure | None = None
+    used: Figure | None = None
+    available: Figure | None = None
+    consumed: Rise = Rise()
+    purchased: Rise = Rise()
+    responses: tuple[int, ...] = _NO_RESPONSES  # by code, in the order of codes.RESPONSE_LABELS
+    failures: tuple[int, ...] = _NO_FAILURES  # by reason, in the order of outcome.Reason
+    up: bool | None = None
+    last_outcome: Outcome | None = None
+    last_code: int | None = None
+    last_poll: float | None = None
+    last_success: float | None = None
+    next_poll: float | None = None
+    retries: int = 0  # since the last answer about the balance
+    slow_downs: int = 0  # likewise
+    proven: bool = False  # the provider has accepted the credential in this process
+    suspension: Suspension | None = None
+    blocked: bool = False  # the guard holds it back: its tries are used up, one with an outcome that was lost
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the account is not asked for, for a while or until somebody lifts that."""
+        return self.suspension is not None or self.blocked
+
+
+def figure(stamps: Figure | None, stale_after: float, now: float) -> int | None:
+    """Return a figure's stamps while it isn't older than ``stale_after`` seconds."""
+    return stamps.stamps if stamps and now - stamps.at <= stale_after else None
+
+
+def as_of(state: State, now: float) -> State:
+    """Return the state with times that are ahead of ``now`` taken for now: the clock has been set back since.
+
+    Else a figure would be shown until the clock has come to where it was, and ``stale_after`` longer.
+    """
+    return replace(
+        state,
+        contracted=_not_ahead(state.contracted, now),
+        used=_not_ahead(state.used, now),
+        available=_not_ahead(state.available, now),
+        last_poll=None if state.last_poll is None else min(state.last_poll, now),
+        last_success=None if state.last_success is None else min(state.last_success, now),
+    )
+
+
+def _not_ahead(stamps: Figure | None, now: float) -> Figure | None:
+    return Figure(stamps.stamps, now) if stamps and stamps.at > now else stamps

@@ -1,0 +1,184 @@
+"""The command line: what its commands do. ``main`` returns the exit code."""
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter import log
+from exporter.cli import stdio
+from exporter.cli.flags import PROGRAM, Command, parser
+from exporter.config import ConfigError, load
+from exporter.daemon.signals import stop_signals_held
+from exporter.storage.engine import StorageError
+
+if TYPE_CHECKING:
+    from exporter.daemon.daemon import Options
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+
+COLLECT: Final = (2_000, 5, 20)
+"""When Python looks for cyclic garbage, of which a poll that is answered leaves none.
+
+At Python 3.11's own thresholds (700, 10, 10) that took a quarter of a poll's CPU, and now and then stopped
+the loop for a quarter of a second: so long it takes to look at all that 10,000 accounts consist of.
+"""
+
+
+def run() -> NoReturn:
+    """Run the command line of this process."""
+    # Where no event loop takes it, SIGTERM ends it as an interrupt does: in good order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stdio.prepare()
+    gc.set_threshold(*COLLECT)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(EXIT_OK)
+    finally:
+        if not stdio.flush():
+            sys.exit(EXIT_FAILED)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code: 0, 1 for what can't be had, 2 for what is wrong in it."""
+    options = parser(_daemon, _check, _demo, _simulator).parse_args(arguments)
+    command: Command = options.command
+    logger = log.logger(options.log_level, options.log_format)
+    log.silence_libraries(logger)
+    try:
+        return command(options, logger)
+    except ConfigError as error:
+        stdio.complain(str(error))
+        return EXIT_USAGE
+    except StorageError as error:
+        logger.error("can't start", error=str(error))  # noqa: TRY400 - no traceback
+        return EXIT_FAILED
+    except OSError as error:
+        logger.error("can't start", error=error.strerror or str(error))  # noqa: TRY400
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - a bug; its text and traceback can hold a secret
+        logger.error("internal error", **log.origin(error))  # noqa: TRY400 - no traceback
+        return EXIT_FAILED
+
+
+def _daemon(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    if options.config_check:
+        return _check_config(options.config_file, options.web_config_file)
+    with stop_signals_held():
+        asyncio.run(_serve(options, logger))
+    return EXIT_OK
+
+
+def _check_config(path: Path, web_config: Path | None) -> int:
+    errors: list[str] = []
+    try:
+        config = load(path, os.environ)
+    except ConfigError as error:
+        errors += error.errors
+    if web_config:
+        from exporter.web.config import load_web_config
+
+        try:
+            load_web_config(web_config)
+        except ConfigError as error:
+            errors += error.errors
+    if errors:
+        raise ConfigError(tuple(errors))
+    for remark in config.warnings:
+        stdio.complain(f"warning: {remark}")
+    count = len(config.accounts)
+    stdio.say(f"{config.path}: {count} account{'' if count == 1 else 's'}, no errors")
+    return EXIT_OK
+
+
+async def _serve(options: argparse.Namespace, logger: FilteringBoundLogger) -> None:
+    from exporter.daemon import daemon
+
+    path = options.config_file
+    await daemon.run(lambda: load(path, os.environ), _daemon_options(options, _storage_path(options)), logger)
+
+
+def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    from exporter.cli import check
+
+    config = load(options.config_file, os.environ)
+    account = check.find(config, options.account)
+    if account is None:
+        stdio.complain(check.unknown(config, options.account))
+        return EXIT_USAGE
+    checking = check.run(account, _storage_path(options), resume=options.resume, log=logger)
+    try:
+        report = asyncio.run(checking)
+    except KeyboardInterrupt:
+        return EXIT_FAILED  # a script must not take it for an answer
+    stdio.say(report.coloured() if _in_colour() else report.text)
+    return EXIT_OK if report.ok else EXIT_FAILED
+
+
+def _in_colour() -> bool:
+    """Tell whether colours are wanted: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _demo(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    with stop_signals_held():
+        from exporter.cli import demo
+
+        asyncio.run(demo.run(_daemon_options(options, None), logger))
+    return EXIT_OK
+
+
+def _simulator(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    from exporter.web.addresses import split_address
+
+    host, port = split_address(options.simulator_listen_address)
+    with stop_signals_held():
+        from exporter.cli import demo
+
+        speed, extra_accounts = options.simulator_speed, options.simulator_accounts
+        asyncio.run(demo.run_simulator(host, port, speed=speed, extra_accounts=extra_accounts, log=logger))
+    return EXIT_OK
+
+
+def _storage_path(options: argparse.Namespace) -> Path | None:
+    """Return where the state is kept, by default beside the configuration; ``None`` for in memory."""
+    if options.storage_path is None:
+        return Path(options.config_file).with_name("state.db")
+    return None if options.storage_path == Path(":memory:") else Path(options.storage_path)
+
+
+def _daemon_options(options: argparse.Namespace, storage_path: Path | None) -> "Options":
+    from exporter.daemon.daemon import Options
+
+    return Options(
+        listen_addresses=tuple(options.web_listen_address or (":10520",)),
+        telemetry_path=options.web_telemetry_path,
+        storage_path=storage_path,
+        lifecycle=options.web_enable_lifecycle,
+        auto_reload=options.config_auto_reload,
+        web_config=options.web_config_file,
+        check=_check_command(options, storage_path),
+    )
+
+
+def _check_command(options: argparse.Namespace, storage_path: Path | None) -> tuple[str, ...]:
+    """Return the command that asks for one account, as far as to its name, wherever it is run.
+
+    On another storage it would neither lift a suspension of the daemon nor count with its tries.
+    """
+    command = [PROGRAM, "check"]
+    if storage_path:
+        command.append(f"--config.file={options.config_file.absolute()}")
+    if storage_path and options.storage_path:
+        command.append(f"--storage.path={storage_path.absolute()}")
+    return tuple(command)

@@ -1,0 +1,42 @@
+"""What the values of flags must be. Each raises what argparse shows as the error of the flag."""
+
+import argparse
+import contextlib
+from pathlib import Path
+
+
+def listen_address(text: str) -> str:
+    from exporter.web.addresses import split_address
+
+    try:
+        split_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def file(text: str) -> Path:
+    if not Path(text).name:  # empty, "." or "/"
+        raise argparse.ArgumentTypeError(f"must be a file, got {text}")
+    return Path(text)
+
+
+def path(text: str) -> str:
+    if not text.startswith("/") or any(character in text for character in "{}?#%\\ "):
+        raise argparse.ArgumentTypeError(f"must be a path such as /metrics, got {text}")
+    if text == "/config" or text.startswith("/-/"):
+        raise argparse.ArgumentTypeError(f"{text} is the path of another page")
+    return text
+
+
+def speed(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) <= 86400:
+            return number
+    raise argparse.ArgumentTypeError(f"must be a number above 0 and at most 86400, got {text}")
+
+
+def count(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 7 and int(text) <= 1_000_000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be a whole number up to 1000000, got {text}")

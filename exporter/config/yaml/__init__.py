@@ -1,0 +1,1 @@
+"""Reading YAML with the place of everything in it. It knows nothing of this program's schema."""

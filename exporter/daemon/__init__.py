@@ -1,0 +1,1 @@
+"""The running exporter: its parts, put together."""

@@ -1,0 +1,254 @@
+"""The composition root: builds the parts, starts them, stops them in reverse."""
+
+import asyncio
+import gc
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter import __version__
+from exporter.config import Account, Config, redacted
+from exporter.daemon.background import Background
+from exporter.daemon.reload import Reloading
+from exporter.daemon.signals import raise_file_limit, stop_signals
+from exporter.exposition.exposition import Exposition
+from exporter.exposition.publisher import Publisher
+from exporter.guard.gate import Guard
+from exporter.guard.ledger import held
+from exporter.metrics import ExporterMetrics
+from exporter.polling.accounts import Accounts
+from exporter.polling.poller import Poller
+from exporter.polling.roster import Roster
+from exporter.polling.scheduler import Scheduler
+from exporter.provider.pool import Providers
+from exporter.provider.solucion_factible.provider import Provider
+from exporter.storage.engine import Storage
+from exporter.storage.states import load
+from exporter.web.application import Pages
+from exporter.web.server import Server
+
+if TYPE_CHECKING:
+    from exporter.page import Overview
+
+STOP_GRACE: Final = 4.0
+"""Seconds that polls under way have to end when the daemon stops; supervisors kill after ten or more."""
+
+PUBLISH_EVERY: Final = 0.5
+"""Seconds between two batches of changed states that are stored and shown."""
+
+WATCH_EVERY: Final = 1.0
+"""Seconds between two looks at files that may have changed."""
+
+SUMMARY_EVERY: Final = 3600.0
+"""Seconds between two lines in the log about accounts that go on failing: each told of it once."""
+
+LOOK_AROUND_EVERY: Final = 30.0
+"""Seconds between two looks at what ``check`` has suspended or resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the configuration."""
+
+    listen_addresses: tuple[str, ...]
+    telemetry_path: str
+    storage_path: Path | None  # None for one in memory, which keeps nothing
+    lifecycle: bool
+    auto_reload: bool = False
+    web_config: Path | None = None
+    check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
+    """The words of the command that asks for one account of this daemon, as far as to the account's name."""
+
+
+class Daemon:
+    """The running exporter, until ``stop`` is set. To be made in a running event loop."""
+
+    def __init__(
+        self,
+        load_config: Callable[[], Config],
+        options: Options,
+        log: FilteringBoundLogger,
+        stop: asyncio.Event,
+    ) -> None:
+        self._options = options
+        self._stop = stop
+        self._log = log
+        self._clock = time
+        self._metrics = ExporterMetrics(os.environ.get("CFDI_EXPORTER_REVISION", "unknown"))
+        self._exposition = Exposition(self._metrics, self._clock.time)
+        self._shown = asyncio.Event()  # set once the accounts are
+        self._reloading = Reloading(
+            load_config,
+            automatic=options.auto_reload,
+            clock=self._clock,
+            metrics=self._metrics,
+            log=log,
+        )
+        self._background = Background(stop, metrics=self._metrics, log=log)
+        self._accounts = Accounts()
+        self._page: Overview | None = None
+        self._roster: Roster | None = None
+        self._ready = False
+
+    async def run(self) -> None:
+        """Serve and poll.
+
+        Raises OSError where an address can't be had, ConfigError where the configuration is wrong, and
+        StorageError where the storage can't be had.
+        """
+        async with AsyncExitStack() as running:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+            self._log.info("starting", version=__version__)
+            # Before the accounts are loaded: with thousands of them that takes a while.
+            await running.enter_async_context(self._serving())
+            await self._reloading.load()
+            if not self._stop.is_set():
+                storage = await running.enter_async_context(self._storing())
+                await running.enter_async_context(self._polling(storage))
+                self._ready = True
+            await self._stop.wait()
+            self._ready = False
+            self._log.info("stopping")
+        self._background.raise_broken()
+        self._log.info("stopped")
+
+    @asynccontextmanager
+    async def _storing(self) -> AsyncIterator[Storage]:
+        path = self._options.storage_path
+        if path is None:
+            self._log.warning(
+                "nothing is kept over a restart, the guard's memory included", storage=":memory:"
+            )
+        self._background.storage = storage = Storage(path, exclusive=True, now=self._clock.time())
+        try:
+            yield storage
+        finally:
+            await storage.close()
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        pages = Pages(
+            exposition=self._exposition,
+            ready=lambda: self._ready,
+            shown=self._shown,
+            config=lambda: redacted(config) if (config := self._reloading.config) else None,
+            overview=self._overview,
+            telemetry_path=self._options.telemetry_path,
+            reload=self._reloading.reload if self._options.lifecycle else None,
+            resume=self._resume if self._options.lifecycle else None,
+        )
+        options = self._options
+        server = Server(pages, options.listen_addresses, options.web_config, self._log)
+        try:
+            await server.start()
+            watching = self._background.start_regularly(WATCH_EVERY, server.refresh)
+            yield
+            watching.cancel()
+        finally:
+            await server.stop()
+
+    @asynccontextmanager
+    async def _polling(self, storage: Storage) -> AsyncIterator[None]:
+        guard = Guard(storage)
+        providers = Providers(lambda environment: Provider(environment, self._clock, self._log.info))
+        poller = Poller(
+            self._accounts,
+            providers,
+            guard,
+            clock=self._clock,
+            metrics=self._metrics,
+            log=self._log,
+            storage_failed=self._background.storage_failed,
+            overtaken=self._postpone,
+        )
+        scheduler = Scheduler(poller.poll, late=self._metrics.poll_started, crashed=poller.crashed)
+        roster = Roster(
+            self._accounts,
+            providers,
+            scheduler,
+            guard,
+            arrange=self._exposition.arrange,
+            clock=self._clock,
+            log=self._log,
+            states=storage.read(lambda db: load(db, self._clock.time())),
+            held=storage.read(held),
+        )
+        self._roster = roster
+        publisher = Publisher(self._accounts, storage, self._exposition)
+        background = self._background
+        tasks = [
+            background.start(self._start(roster)),
+            background.start(self._publish(roster, publisher)),
+            background.start_regularly(LOOK_AROUND_EVERY, roster.look_around),
+            background.start_regularly(SUMMARY_EVERY, self._tell_failing),
+        ]
+        if self._options.auto_reload:
+            tasks.append(background.start_regularly(WATCH_EVERY, self._reloading.reload_if_changed))
+        try:
+            yield
+        finally:
+            await scheduler.stop(STOP_GRACE)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await providers.close()
+            await background.guarded(publisher.publish)
+
+    async def _start(self, roster: Roster) -> None:
+        await self._reloading.start(roster.apply)
+        self._log.info("polling", accounts=len(self._accounts))
+
+    async def _publish(self, roster: Roster, publisher: Publisher) -> None:
+        await roster.applied.wait()
+        await self._background.guarded(publisher.publish)
+        self._shown.set()
+        gc.freeze()  # what is there by now stays: no need to look for garbage among it
+        await self._background.regularly(PUBLISH_EVERY, publisher.publish)
+
+    def _reload_by_signal(self) -> None:
+        async def reload() -> None:
+            await self._reloading.reload()
+
+        self._background.start(reload())
+
+    def _postpone(self, account: Account, due: float) -> None:
+        if self._roster:
+            self._roster.postpone(account, due)
+
+    async def _overview(self, parameters: Mapping[str, str], languages: Sequence[tuple[str, float]]) -> str:
+        if self._page is None:
+            # Imported here, as most starts aren't followed by a look at the page.
+            from exporter.page import Overview, Site
+
+            site = Site(__version__, self._options.telemetry_path, self._options.check)
+            self._page = Overview(self._accounts, self._clock, site)
+        return await self._page(parameters, languages)
+
+    async def _resume(self, name: str) -> bool:
+        return self._roster is not None and await self._roster.resume(name)
+
+    async def _tell_failing(self) -> None:
+        suspended = sum(1 for one in self._accounts if one.state.held_back)
+        failing = sum(1 for one in self._accounts if one.state.up is False and not one.state.held_back)
+        if failing or suspended:
+            self._log.warning(
+                "accounts still fail", failing=failing, suspended=suspended, accounts=len(self._accounts)
+            )
+
+
+async def run(load_config: Callable[[], Config], options: Options, log: FilteringBoundLogger) -> None:
+    """Run the daemon until SIGTERM or SIGINT; a reload loads the configuration anew.
+
+    Raises ConfigError where that is wrong, OSError or StorageError where an address or the storage can't be
+    had.
+    """
+    raise_file_limit()
+    async with stop_signals() as stop:
+        await Daemon(load_config, options, log, stop).run()

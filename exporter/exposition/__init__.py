@@ -1,0 +1,1 @@
+"""What ``/metrics`` serves: lines rendered when an account changes."""

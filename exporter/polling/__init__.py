@@ -1,0 +1,1 @@
+"""When each account is asked, and what is known of all of them."""

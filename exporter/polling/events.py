@@ -1,0 +1,73 @@
+"""What the log tells of accounts: what is new, and no more."""
+
+import shlex
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter.account.codes import CODES, advice, meaning
+from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.state import State
+from exporter.config import Account
+
+UNDOCUMENTED_LOGGED: Final = 100
+"""Undocumented codes that are logged, each once: the provider chooses the numbers."""
+
+
+class Events:
+    """Logs what polls bring: quiet while an account goes on as it did."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._undocumented: set[int] = set()
+
+    def polled(self, account: Account, before: State, after: State, outcome: Outcome) -> None:
+        """Tell of a poll that ended so, by what is known of the account before and after."""
+        if isinstance(outcome, Reading) and outcome.status not in CODES:
+            self._tell_undocumented(account, outcome.status)
+        if after.suspension:
+            if not before.suspension:
+                tell_suspended(self._log, account, after.suspension.code)
+        elif after.up and before.up is False:
+            self._log.info("account recovered", account=account.name)
+        elif not after.up and _what(outcome) != _what(before.last_outcome):
+            self._log.warning("poll failed", account=account.name, **_kind(outcome))
+        else:
+            self._log.debug("polled", account=account.name, **_kind(outcome))
+
+    def _tell_undocumented(self, account: Account, code: int) -> None:
+        if code not in self._undocumented and len(self._undocumented) < UNDOCUMENTED_LOGGED:
+            self._undocumented.add(code)
+            self._log.warning("undocumented status code", account=account.name, code=code)
+
+
+def tell_suspended(log: FilteringBoundLogger, account: Account, code: int) -> None:
+    """Log a suspension: what happened, what it means and how to lift it."""
+    log.error(
+        "account suspended",
+        account=account.name,
+        code=code,
+        meaning=meaning(code),
+        effect="no login is tried any more, so that the provider doesn't lock the account",
+        advice=advice(code),
+        resume=f"after that: a reload with another credential, or check --resume {shlex.quote(account.name)}",
+    )
+
+
+def _what(outcome: Outcome | None) -> Reason | int | None:
+    """Return what makes an outcome another one than the last: its words may change with each poll."""
+    match outcome:
+        case Failure(reason=reason):
+            return reason
+        case Reading(status=status):
+            return status
+    return None
+
+
+def _kind(outcome: Outcome | None) -> dict[str, str | int]:
+    match outcome:
+        case Failure(reason=reason, detail=detail):
+            return {"reason": reason.value, "detail": detail}
+        case Reading(status=status):
+            return {"code": status, "meaning": meaning(status)}
+    return {}

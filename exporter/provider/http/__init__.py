@@ -1,0 +1,1 @@
+"""HTTP towards the providers: connections, names, and threads for what may hang."""

@@ -1,0 +1,1 @@
+"""The PAC Solución Factible: its WSDL, its answers, its codes."""

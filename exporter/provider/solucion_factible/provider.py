@@ -1,0 +1,190 @@
+"""One environment's provider: its WSDL, loaded when it is first needed, and the asking."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from exporter.account.codes import CODES
+from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.clock import Clock
+from exporter.config import Account, Environment
+from exporter.provider.http.thread import in_thread
+from exporter.provider.http.transport import Transport, TransportError
+from exporter.provider.solucion_factible.answer import is_fault, read
+from exporter.secret import Secret
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from exporter.provider.solucion_factible.wsdl import Operation
+
+WSDL_TIMEOUT: Final = 60.0
+"""Seconds to fetch and read a WSDL with all that it imports."""
+
+WSDL_DOCUMENTS: Final = 16
+"""Documents that a WSDL may consist of."""
+
+WSDL_BYTES: Final = 1024 * 1024
+"""Bytes of a WSDL with all that it imports. It has some ten thousand; zeep takes thirty times the memory."""
+
+_NOT_LOADED: Final = Failure(Reason.CONNECTION, "the WSDL was not loaded yet", sent=False)
+_RELOAD_FIRST: Final = 1.0  # seconds between loads of the WSDL, doubled each time
+_RELOAD_LAST: Final = 30.0
+_REQUEST_DOUBTED: Final = frozenset({611, 612})  # "incomplete" and "malformed": perhaps the WSDL has changed
+
+
+class Provider:
+    """Asks one environment's provider for balances. To be made in a running event loop.
+
+    ``log`` takes an event's constant text and its fields.
+    """
+
+    def __init__(self, environment: Environment, clock: Clock, log: Callable[..., object]) -> None:
+        self.environment = environment
+        self._asking = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._transport = Transport(environment)
+        self._clock = clock
+        self._log = log
+        self._operation: Operation | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._failure = _NOT_LOADED
+        self._loads = 0  # since the service last answered as its WSDL says
+        self._next_load = clock.monotonic()
+
+    async def close(self) -> None:
+        """End all that is under way and close the connections."""
+        if self._loading:
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+        await self._transport.close()
+
+    async def close_when_idle(self) -> None:
+        """Close as ``close`` does, once no call is under way."""
+        await self._idle.wait()
+        await self.close()
+
+    async def operation(self, limit: float) -> "Operation | Failure":
+        """Return how to ask, which takes the WSDL; wait for it at most ``limit`` seconds.
+
+        Where it can't be had the failure says why. A provider without a WSDL is asked for it again after a
+        while that doubles up to half a minute, however many accounts need it.
+        """
+        if self._operation:
+            return self._operation
+        self._load_if_due()
+        if self._loading:
+            # Neither cancels the other: others wait for the loading too, and closing this ends no poll.
+            done, _ = await asyncio.wait((self._loading,), timeout=limit)
+            if not done:
+                return Failure(Reason.TIMEOUT, f"the WSDL did not come within {limit:g} s", sent=False)
+        return self._operation or self._failure
+
+    async def ask(self, operation: "Operation", account: Account, password: Secret) -> Outcome:
+        """Ask for an account's balance: one login. It takes at most the account's timeout."""
+        envelope = operation.envelope(account.username, password.reveal())
+        self._asking += 1
+        self._idle.clear()
+        try:
+            async with asyncio.timeout(account.timeout):
+                status, body = await self._transport.post(operation.path, envelope, operation.soap_action)
+        except TimeoutError:
+            return Failure(Reason.TIMEOUT, f"no complete answer within {account.timeout:g} s")
+        except TransportError as error:
+            outcome: Outcome = Failure(error.reason, error.detail, error.sent)
+        else:
+            outcome = _judge(status, body)
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._idle.set()
+        self._watch(outcome)
+        return outcome
+
+    def _watch(self, outcome: Outcome) -> None:
+        """Load the WSDL anew where the answers say that it has changed; go on with the old one meanwhile."""
+        if isinstance(outcome, Reading):
+            doubted = outcome.status in _REQUEST_DOUBTED
+            if not doubted and outcome.status in CODES:
+                self._loads = 0
+        else:
+            doubted = outcome.reason in (Reason.FAULT, Reason.HTTP, Reason.INVALID)
+        if doubted:
+            self._load_if_due()
+
+    def _load_if_due(self) -> None:
+        now = self._clock.monotonic()
+        if self._loading is None and now >= self._next_load:
+            self._next_load = now + min(_RELOAD_LAST, _RELOAD_FIRST * 2**self._loads)
+            self._loads = min(self._loads + 1, 32)
+            self._loading = asyncio.create_task(self._load(), name=f"wsdl {self.environment.name}")
+            self._loading.add_done_callback(self._loaded)
+
+    def _loaded(self, _task: asyncio.Task[None]) -> None:
+        self._loading = None
+
+    async def _load(self) -> None:
+        try:
+            loaded = await self._read_wsdl()
+        except TimeoutError:
+            loaded = Failure(Reason.TIMEOUT, "loading the WSDL took too long", sent=False)
+        except TransportError as error:
+            loaded = Failure(error.reason, f"loading the WSDL: {error.detail}", sent=False)
+        name = self.environment.name
+        if not isinstance(loaded, Failure):
+            if loaded != self._operation:
+                self._log("WSDL loaded", pac_environment=name, path=loaded.path)
+            self._operation, self._failure = loaded, _NOT_LOADED
+        elif loaded != self._failure:
+            self._log("WSDL not loaded", pac_environment=name, reason=loaded.reason, detail=loaded.detail)
+            self._failure = loaded
+
+    async def _read_wsdl(self) -> "Operation | Failure":
+        """Fetch the WSDL and read it in a thread of its own: zeep takes long, and it must not stop the loop.
+
+        The thread ends with the reading because lxml remembers all names that a thread has parsed.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WSDL_TIMEOUT
+        fetched: list[int] = []  # bytes of each document
+        fetches: list[Future[bytes]] = []
+
+        async def fetch(url: str) -> bytes:
+            if len(fetched) == WSDL_DOCUMENTS:
+                raise TransportError(Reason.INVALID, "the WSDL imports too many documents")
+            async with asyncio.timeout_at(deadline):
+                document = await self._transport.get(url)
+            fetched.append(len(document))
+            if sum(fetched) > WSDL_BYTES:
+                raise TransportError(Reason.INVALID, "the WSDL's documents are larger than 1 MiB")
+            return document
+
+        def fetch_from_thread(url: str) -> bytes:
+            fetches.append(asyncio.run_coroutine_threadsafe(fetch(url), loop))
+            return fetches[-1].result()
+
+        try:
+            return await asyncio.wrap_future(_read_in_thread(self.environment.wsdl, fetch_from_thread))
+        finally:
+            # If this was cancelled the thread still waits for a document.
+            for waited_for in fetches:
+                waited_for.cancel()
+
+
+def _read_in_thread(url: str, fetch: Callable[[str], bytes]) -> "Future[Operation | Failure]":
+    def work() -> "Operation | Failure":
+        # Imported here, as zeep costs more time than all the rest: the daemon is serving by now.
+        from exporter.provider.solucion_factible.wsdl import read_wsdl
+
+        return read_wsdl(url, fetch)
+
+    return in_thread("wsdl", work)
+
+
+def _judge(status: int, body: bytes) -> Outcome:
+    if status == 200:
+        return read(body)
+    if status == 500 and is_fault(body):
+        return Failure(Reason.FAULT, "the service answered with a SOAP fault")
+    return Failure(Reason.HTTP, f"HTTP status {status}")

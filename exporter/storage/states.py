@@ -1,0 +1,89 @@
+"""What is kept about accounts: the latest figures, the counters with their baselines, the due time.
+
+The key of a record is the account at the provider (``Account.guard_key``), not the name in the
+configuration: an account that is renamed keeps its figures, and a name that is given to another account
+doesn't inherit them.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any, Final
+
+from exporter.account.state import Figure, Rise, State, as_of
+
+_COLUMNS: Final = (
+    "key, contracted, contracted_at, used, used_at, available, available_at, consumed, consumed_baseline, "
+    "purchased, purchased_baseline, up, last_code, last_poll, last_success, next_poll, retries, slow_downs"
+)
+_SELECT: Final = f"SELECT {_COLUMNS} FROM account"  # noqa: S608 - constant text
+_PLACES: Final = ", ".join("?" * (_COLUMNS.count(",") + 1))
+_REPLACE: Final = f"REPLACE INTO account ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - constant text
+# Python gives up its lock for each statement and, while the loop is busy, waits 5 ms to have it again. SQLite
+# before 3.32 takes 999 values.
+_TOGETHER: Final = 50
+_REPLACE_MANY: Final = f"{_REPLACE}{f', ({_PLACES})' * (_TOGETHER - 1)}"
+
+_Row = tuple[Any, ...]
+
+
+def save(connection: sqlite3.Connection, states: Iterable[tuple[str, State]]) -> None:
+    """Write the states of accounts by key: a counter and its baseline in the same transaction."""
+    rows = [_row(key, state) for key, state in states]
+    whole = len(rows) - len(rows) % _TOGETHER
+    for start in range(0, whole, _TOGETHER):
+        connection.execute(_REPLACE_MANY, list(chain.from_iterable(rows[start : start + _TOGETHER])))
+    connection.executemany(_REPLACE, rows[whole:])
+
+
+def load(connection: sqlite3.Connection, now: float) -> dict[str, State]:
+    """Return what is known of all accounts, by key.
+
+    Times that are ahead of ``now`` (Unix time) are taken for now: the clock has been set back since.
+    """
+    return {row[0]: as_of(_state(row), now) for row in connection.execute(_SELECT)}
+
+
+def _row(key: str, state: State) -> _Row:
+    figures: list[int | float | None] = []
+    for one in (state.contracted, state.used, state.available):
+        figures += [one.stamps, one.at] if one else [None, None]
+    return (
+        key,
+        *figures,
+        state.consumed.total,
+        state.consumed.baseline,
+        state.purchased.total,
+        state.purchased.baseline,
+        state.up,
+        state.last_code,
+        state.last_poll,
+        state.last_success,
+        state.next_poll,
+        state.retries,
+        state.slow_downs,
+    )
+
+
+def _state(row: _Row) -> State:
+    _, contracted, contracted_at, used, used_at, available, available_at, *rest = row
+    consumed, consumed_baseline, purchased, purchased_baseline, up, *times, retries, slow_downs = rest
+    last_code, last_poll, last_success, next_poll = times
+    return State(
+        contracted=_figure(contracted, contracted_at),
+        used=_figure(used, used_at),
+        available=_figure(available, available_at),
+        consumed=Rise(consumed, consumed_baseline),
+        purchased=Rise(purchased, purchased_baseline),
+        up=None if up is None else bool(up),
+        last_code=last_code,
+        last_poll=last_poll,
+        last_success=last_success,
+        next_poll=next_poll,
+        retries=retries,
+        slow_downs=slow_downs,
+    )
+
+
+def _figure(stamps: int | None, at: float | None) -> Figure | None:
+    return None if stamps is None or at is None else Figure(stamps, at)

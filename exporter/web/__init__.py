@@ -1,0 +1,1 @@
+"""The HTTP server: routes, who may pass, and what is sent."""

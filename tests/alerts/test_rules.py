@@ -1,0 +1,153 @@
+"""The alert rules: promtool's own tests of them, and what holds them together with the project."""
+
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.exposition.families import ACCOUNT_FAMILIES
+from exporter.metrics import ExporterMetrics
+from tests.support.places import ROOT
+
+ALERTS = ROOT / "alerts"
+RULE_FILES = sorted(ALERTS.glob("*.rules.yml"))
+TESTS = sorted((ALERTS / "tests").glob("*.yml"))
+RUNBOOKS = ROOT / "docs" / "runbooks"
+RUNBOOK_URL = "https://github.com/cfdi-stamps-exporter/cfdi-stamps-exporter/blob/main/docs/runbooks/"
+
+SEVERITIES = {
+    "CfdiStampsExhausted": {"critical"},
+    "CfdiStampsLow": {"warning", "critical"},
+    "CfdiStampsRunningOut": {"warning", "critical"},
+    "CfdiAccountSuspended": {"critical"},
+    "CfdiAccountDown": {"warning"},
+    "CfdiBalanceStale": {"warning"},
+    "CfdiConsumptionSpike": {"warning"},
+    "CfdiConsumptionStopped": {"warning"},
+    "CfdiBalanceMismatch": {"info"},
+    "CfdiStampsPurchased": {"info"},
+    "CfdiAccountPolledTwice": {"critical"},
+    "CfdiProviderDown": {"critical"},
+    "CfdiExporterConfigReloadFailed": {"warning"},
+    "CfdiExporterStorageFailing": {"critical"},
+    "CfdiExporterOverloaded": {"warning"},
+    "CfdiExporterDown": {"critical"},
+}
+"""The alerts that users route by: their names and severities are fixed."""
+
+METRIC = re.compile(r"(?<![\w:\"])(?:cfdi|process)_\w+(?![\w:])")
+"""A metric of the exporter in a PromQL expression; what rules record has a colon in its name."""
+RECORDED = re.compile(r"(?<![\w:])\w+:[\w:]+")
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    for file in RULE_FILES:
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            yield from group["rules"]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def promtool(*arguments: str | Path) -> str:
+    """What promtool prints; empty where it has nothing to complain of."""
+    run = subprocess.run(
+        ["promtool", *arguments], cwd=ALERTS, capture_output=True, text=True, check=False, timeout=110
+    )
+    return "" if run.returncode == 0 else f"exit {run.returncode}:\n{run.stdout}{run.stderr}"
+
+
+@pytest.mark.peer("prometheus")
+class TestPromtool:
+    def test_the_rules_are_sound(self) -> None:
+        """promtool's linter finds nothing either, such as two rules that record the same."""
+        assert promtool("check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES) == ""
+
+    @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
+    def test_the_stories_end_as_they_should(self, file: Path) -> None:
+        assert promtool("test", "rules", file) == ""
+
+
+def test_names_and_severities_are_those_promised() -> None:
+    found = defaultdict(set)
+    for alert in alerts():
+        found[alert["alert"]].add(alert["labels"]["severity"])
+    assert found == SEVERITIES
+
+
+def test_no_two_rules_make_the_same_alert() -> None:
+    """Alertmanager would take them for one that changes back and forth."""
+    made = [(alert["alert"], *sorted(alert["labels"].items())) for alert in alerts()]
+    assert len(made) == len(set(made))
+
+
+@pytest.mark.parametrize(
+    "alert", alerts(), ids=lambda alert: f"{alert['alert']}-{alert['labels']['severity']}"
+)
+def test_an_alert_says_what_is_wrong_where_and_what_to_do(alert: dict[str, Any]) -> None:
+    annotations = alert["annotations"]
+    assert annotations.keys() == {"summary", "description", "runbook_url"}
+    subject = "$labels.instance"
+    if not alert["alert"].startswith("CfdiExporter"):
+        subject = "$labels.pac_environment" if alert["alert"] == "CfdiProviderDown" else "$labels.account"
+    assert subject in annotations["summary"]
+    assert subject in annotations["description"]
+    assert "$labels.account" not in annotations["description"] or "$labels.pac_environment" in str(
+        annotations
+    )
+    assert annotations["description"].endswith(".")
+
+
+@pytest.mark.parametrize("name", SEVERITIES)
+def test_an_alert_has_a_runbook(name: str) -> None:
+    """A page of its own; `test_runbooks.py` reads it."""
+    urls = {alert["annotations"]["runbook_url"] for alert in alerts() if alert["alert"] == name}
+    assert urls == {f"{RUNBOOK_URL}{name}.md"}
+    assert (RUNBOOKS / f"{name}.md").is_file()
+
+
+def test_the_documentation_has_every_alert_in_its_table() -> None:
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    rows = set(re.findall(r"^\| \[(\w+)\]\(runbooks/(\w+)\.md\) \|", page, re.MULTILINE))
+    assert rows == {(name, name) for name in SEVERITIES}
+
+
+def test_rules_use_metrics_that_exist() -> None:
+    """Of the exporter, or recorded by another rule."""
+    metrics = ExporterMetrics("test")
+    exposed = {family.name for family in ACCOUNT_FAMILIES} | {
+        name
+        for metric in (*metrics.registry.collect(), *metrics.process.collect())
+        for name in (metric.name, *(f"{metric.name}{suffix}" for suffix in ("_total", "_bucket", "_count")))
+    }
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    expressions = [rule["expr"] for rule in rules()]
+    used = {name for expression in expressions for name in METRIC.findall(expression)}
+    assert used
+    assert used <= exposed
+    assert {name for expression in expressions for name in RECORDED.findall(expression)} <= recorded
+
+
+def test_every_selector_names_the_job() -> None:
+    """Another job's series of the same name are none of ours."""
+    for rule in rules():
+        for selector in re.findall(rf"(?:{METRIC.pattern}|(?<![\w:])up\b)(?:{{[^}}]*}})?", rule["expr"]):
+            assert 'job="cfdi-stamps"' in selector, rule
+
+
+def test_inhibition_speaks_of_alerts_that_exist() -> None:
+    """A typing error in a matcher would just inhibit nothing."""
+    for rule in yaml.safe_load((ALERTS / "inhibit.yml").read_text())["inhibit_rules"]:
+        for matcher in rule["source_matchers"] + rule["target_matchers"]:
+            label, operator, value = re.fullmatch(r'(\w+)(=~?)"(.+)"', matcher).groups()  # type: ignore[union-attr]
+            known = set(SEVERITIES) if label == "alertname" else {"warning", "critical", "info"}
+            for alternative in value.split("|") if operator == "=~" else [value]:
+                assert [name for name in known if re.fullmatch(alternative, name)], matcher
+        if rule["source_matchers"] != ['alertname="CfdiExporterStorageFailing"']:  # which knows no account
+            assert rule["equal"] in (["pac_environment"], ["account", "pac_environment"])

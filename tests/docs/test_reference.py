@@ -1,0 +1,240 @@
+"""The reference pages say what the code has: keys, metrics, flags, events; and both READMEs say the same."""
+
+import argparse
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.cli.flags import parser
+from exporter.config import load
+from exporter.config.duration import parse_duration
+from exporter.config.environments import BUILT_IN, DEFAULT_CONCURRENCY
+from exporter.config.schema import GlobalSection
+from exporter.config.yaml.rules import Section, keys
+from exporter.exposition.families import ACCOUNT_FAMILIES
+from exporter.metrics import ExporterMetrics
+from exporter.web import config as webconfig
+from tests.support.documents import HAS_SOURCES, Page
+from tests.support.places import ROOT
+
+CONFIGURATION = Page(ROOT / "docs" / "configuration.md")
+METRICS = Page(ROOT / "docs" / "metrics.md")
+OPERATIONS = Page(ROOT / "docs" / "operations.md")
+README = Page(ROOT / "README.md")
+README_ES = Page(ROOT / "README.es.md")
+GOLDEN = ROOT / "tests" / "data" / "golden" / "one-account.text"
+
+
+def names(cell: str) -> list[str]:
+    """The names in a cell's code spans, without labels."""
+    return [name.partition("{")[0] for name in re.findall(r"`([^`]+)`", cell)]
+
+
+# The configuration. ---------------------------------------------------------------------------------------
+
+
+def test_the_tables_of_keys_are_current(tmp_path: Path) -> None:
+    """`make schema` writes them. Emptied, they come back as they are."""
+    page = tmp_path / "configuration.md"
+    page.write_text(re.sub(r"(?s)(<!-- keys: \w+ -->).*?(<!-- end -->)", r"\1\n\2", CONFIGURATION.text))
+    script = ROOT / "scripts" / "configuration-tables.py"
+    subprocess.run([sys.executable, script, page], check=True, cwd=ROOT)
+    assert page.read_text() == CONFIGURATION.text
+
+
+def test_the_defaults_are_the_documented_ones(tmp_path: Path) -> None:
+    """Descriptions are prose: what they call the default is what an account gets that says nothing."""
+    rows = {names(row[0])[0]: row[2].strip("`") for row in CONFIGURATION.rows("global")}
+    assert list(rows) == list(keys(GlobalSection))
+    config = tmp_path / "config.yaml"
+    config.write_text("accounts: [{name: a, username: u, password: hunter2}]\n")
+    (account,) = load(config, {}).accounts
+    assert account.environment.name == rows["environment"]
+    assert account.interval == parse_duration(rows["interval"])
+    assert account.timeout == parse_duration(rows["timeout"])
+    assert rows["stale_after"] == "3 times the account's interval"
+    assert account.stale_after == 3 * account.interval
+    assert account.auth_attempts == int(rows["auth_attempts"])
+
+
+def test_the_environments_are_the_documented_ones() -> None:
+    rows = {names(row[0])[0]: row for row in CONFIGURATION.rows("environments")}
+    assert {name: names(rows[name][1]) for name in BUILT_IN} == {
+        name: [url] for name, url in BUILT_IN.items()
+    }
+    assert rows["concurrency"][2] == f"`{DEFAULT_CONCURRENCY}`"
+    assert rows["allow_plaintext"][2] == "`false`"
+
+
+def test_every_key_of_the_web_configuration_is_documented() -> None:
+    """With its default; what isn't supported is named as such."""
+    sections: dict[str, type[Section]] = {
+        "tls_server_config.": webconfig._TlsServer,
+        "http_server_config.": webconfig._HttpServer,
+        "": webconfig._Outline,
+    }
+    fields = {
+        f"{prefix}{key}": section.model_fields[key]
+        for prefix, section in sections.items()
+        for key in keys(section)
+    }
+    unsupported = {key for key, field in fields.items() if _has(field.metadata, webconfig._unsupported)}
+    rows = {names(row[0])[0]: row[1].strip("`") for row in CONFIGURATION.rows("The web configuration")}
+    assert rows.keys() == fields.keys() - unsupported - {"tls_server_config", "http_server_config"}
+    for key in ("client_auth_type", "min_version", "max_version"):
+        assert rows[f"tls_server_config.{key}"] == fields[f"tls_server_config.{key}"].default
+    (refused,) = re.findall(r"(?s)Refused by name.*?\n\n", CONFIGURATION.text)
+    assert set(names(refused)) == unsupported
+
+
+def _has(metadata: list[object], validator: object) -> bool:
+    return any(getattr(item, "func", None) is validator for item in metadata)
+
+
+# Metrics. -------------------------------------------------------------------------------------------------
+
+
+@cache
+def exporter_text() -> str:
+    """The exporter's own metrics, each with a sample."""
+    metrics = ExporterMetrics("unknown")
+    metrics.poll_ended("production", 1.0)
+    return metrics.lines(openmetrics=False).decode()
+
+
+@cache
+def families() -> dict[str, str]:
+    """All families by their exposed names, with their types."""
+    own = {
+        f"{family.name}_total" if family.type == "counter" else family.name: family.type
+        for family in text_string_to_metric_families(exporter_text())
+    }
+    return {family.name: family.kind for family in ACCOUNT_FAMILIES} | own
+
+
+@cache
+def exposed_names() -> set[str]:
+    """What may stand in a query: the families, and the parts of histograms."""
+    histograms = [name for name, kind in families().items() if kind == "histogram"]
+    return families().keys() | {
+        f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")
+    }
+
+
+TABLES = ("Balances", "Polls", "Accounts", "The exporter itself")
+
+
+def test_every_metric_has_its_row() -> None:
+    """In one table, with its type and a stability that the page explains."""
+    rows = [row for heading in TABLES for row in METRICS.rows(heading)]
+    assert sorted(name for row in rows for name in names(row[0])) == sorted(families())
+    levels = {row[0] for row in METRICS.rows("Stability")}
+    for row in rows:
+        assert row[2] in levels, row
+        for number, name in enumerate(names(row[0])):
+            kind = re.sub(r" \(.*?\)", "", row[1]).split(", ")
+            assert families()[name] == kind[min(number, len(kind) - 1)], name
+
+
+def test_every_metric_has_an_example_that_the_exporter_shows() -> None:
+    """To the letter for accounts; of the exporter's own, whose values differ, name and labels."""
+    examples = [block.text for block in METRICS.blocks if block.language == "metrics"]
+    lines = "".join(examples).splitlines()
+    golden = set(GOLDEN.read_text().splitlines())
+    shapes = {_shape(line) for line in exporter_text().splitlines()}
+    for line in lines:
+        assert line in golden or _shape(line) in shapes, line
+    shown = {re.split(r"[{ ]", line)[0] for line in lines}
+    assert shown == {name for name in exposed_names() if families().get(name) != "histogram"}
+
+
+def _shape(line: str) -> tuple[str, ...]:
+    """Name and labels of a sample, without what differs between machines and moments."""
+    sample = re.sub(r'(pythonversion|version|revision)="[^"]*"', r'\1=""', line)
+    return tuple(sample.split(" ")[:-1])
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"), [(README, "Metrics"), (README_ES, "Métricas")], ids=["en", "es"]
+)
+def test_a_readme_has_every_metric(page: Page, heading: str) -> None:
+    """With its type; those of the process are named as a whole."""
+    rows = page.rows(heading)
+    shown = {names(row[0])[0]: re.split("[ ,]", row[1])[0] for row in rows}
+    assert shown == {name: kind for name, kind in families().items() if not name.startswith("process_")}
+
+
+# Flags and events. ----------------------------------------------------------------------------------------
+
+
+@cache
+def parsers() -> list[argparse.ArgumentParser]:
+    """The parser of the command line, then those of its commands."""
+    top = parser(*[lambda _options, _log: 0] * 4)
+    inner = [action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)]
+    return [top, *(each for choices in inner for each in choices.values())]
+
+
+@cache
+def parser_flags() -> set[str]:
+    return {flag for each in parsers() for flag in each._option_string_actions}
+
+
+@pytest.mark.parametrize(("page", "heading"), [(README, "Flags"), (README_ES, "Opciones")], ids=["en", "es"])
+def test_a_readme_has_every_flag_with_its_default(page: Page, heading: str) -> None:
+    rows = {names(row[0])[0]: row[1] for row in page.rows(heading)}
+    flags = parsers()[0]._option_string_actions
+    assert rows.keys() == {flag for flag in flags if "." in flag}
+    for flag, default in rows.items():
+        if isinstance(flags[flag].default, str | Path):
+            assert default == f"`{flags[flag].default}`", flag
+
+
+def events() -> set[tuple[str, str]]:
+    """Level and text of each event that the sources log."""
+    found = set()
+    for path in (ROOT / "exporter").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args):
+                continue
+            method, texts = call.func.attr, [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+            if method in ("debug", "info", "warning", "error", "_log", "_lift"):
+                level = {"warning": "warn", "_log": "info", "_lift": "info"}.get(method, method)
+                found |= {(level, text) for text in texts if isinstance(text, str)}
+    return found
+
+
+@pytest.mark.skipif(not HAS_SOURCES, reason="reads the sources")
+def test_every_event_of_the_log_is_explained() -> None:
+    """And nothing that is explained has gone."""
+    explained = {(row[0], name) for row in OPERATIONS.rows("The log") for name in names(row[1])}
+    assert explained == events()
+
+
+# The two READMEs. -----------------------------------------------------------------------------------------
+
+
+def test_the_readmes_have_the_same_structure() -> None:
+    """Headings, links, pictures and the code in tables, in the same order."""
+    assert [level for level, _ in README.headings] == [level for level, _ in README_ES.headings]
+    swapped = {"README.es.md": "README.md"}
+    assert [swapped.get(link, link) for link in README.links] == README_ES.links
+    english, spanish = (re.findall(r"(?m)^\| *(`[^|]*`) *\|", page.prose) for page in (README, README_ES))
+    assert english == spanish
+
+
+def test_the_readmes_have_the_same_commands() -> None:
+    """But for the comments."""
+    assert [block.language for block in README.blocks] == [block.language for block in README_ES.blocks]
+    for english, spanish in zip(README.blocks, README_ES.blocks, strict=True):
+        if english.language == "yaml":
+            assert yaml.safe_load(english.text) == yaml.safe_load(spanish.text)
+        else:
+            assert english.commands == spanish.commands

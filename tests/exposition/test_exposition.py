@@ -1,0 +1,613 @@
+"""What `/metrics` serves, held against prometheus_client's own writers and parsers."""
+
+import asyncio
+import gc
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
+
+from exporter.account.outcome import Reason
+from exporter.account.state import Figure, Rise, State, Suspension
+from exporter.config import Account, Environment, TlsConfig
+from exporter.exposition import deflate
+from exporter.exposition.blocks import SIZE, Block, Families
+from exporter.exposition.exposition import LONGEST_TURN, STEPS, Exposition, Form
+from exporter.exposition.families import ACCOUNT_FAMILIES
+from exporter.metrics import LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
+from exporter.secret import Secret
+from tests.support.peers import FakeClock
+from tests.support.places import DATA
+
+GOLDEN = DATA / "golden"
+CODES = [
+    "200",
+    "500",
+    "501",
+    "502",
+    "503",
+    "601",
+    "602",
+    "603",
+    "604",
+    "605",
+    "611",
+    "612",
+    "624",
+    "630",
+    "631",
+    "632",
+    "633",
+    "other",
+]
+REASONS = ["timeout", "connection", "tls", "http", "fault", "invalid"]
+NOW = 1_700_000_000.0
+
+ACCOUNT = Account(
+    name="acme",
+    username="ws@acme.example",
+    password=Secret("s3cret"),
+    environment=Environment("production", "https://pac.example/ws?wsdl", False, 4, None, TlsConfig()),
+    interval=900.0,
+    timeout=60.0,
+    stale_after=2700.0,
+    auth_attempts=2,
+    warning=500,
+    critical=100,
+    labels=(("team", "billing"),),
+)
+STATE = State(
+    contracted=Figure(5000, NOW),
+    used=Figure(3760, NOW),
+    available=Figure(1240, NOW),
+    consumed=Rise(210, 3760),
+    purchased=Rise(1000, 5000),
+    responses=(7, *[0] * 16, 1),
+    failures=(0, 2, 0, 0, 0, 0),
+    up=True,
+    last_code=200,
+    last_poll=NOW,
+    last_success=NOW,
+    next_poll=NOW + 899.5,
+)
+
+
+def stamps(figure: Figure | None, account: Account, now: float) -> float | None:
+    return None if figure is None or now - figure.at > account.stale_after else figure.stamps
+
+
+def flag(value: bool | None) -> float | None:
+    return None if value is None else float(value)
+
+
+Series = tuple[dict[str, str], float | None]
+EXPECTED: dict[str, tuple[str, Callable[[Account, State, float], Iterable[Series]]]] = {
+    "cfdi_stamps_contracted": ("gauge", lambda a, s, now: [({}, stamps(s.contracted, a, now))]),
+    "cfdi_stamps_used": ("gauge", lambda a, s, now: [({}, stamps(s.used, a, now))]),
+    "cfdi_stamps_available": ("gauge", lambda a, s, now: [({}, stamps(s.available, a, now))]),
+    "cfdi_stamps_low_threshold": (
+        "gauge",
+        lambda a, _s, _now: [({"severity": "warning"}, a.warning), ({"severity": "critical"}, a.critical)],
+    ),
+    "cfdi_stamps_consumed": ("counter", lambda _a, s, _now: [({}, s.consumed.total)]),
+    "cfdi_stamps_purchased": ("counter", lambda _a, s, _now: [({}, s.purchased.total)]),
+    "cfdi_responses": (
+        "counter",
+        lambda _a, s, _now: [({"code": code}, n) for code, n in zip(CODES, s.responses, strict=True)],
+    ),
+    "cfdi_poll_failures": (
+        "counter",
+        lambda _a, s, _now: [({"reason": reason}, n) for reason, n in zip(REASONS, s.failures, strict=True)],
+    ),
+    "cfdi_account_info": (
+        "gauge",
+        lambda a, _s, _now: [({"pac_environment": a.environment.name, **dict(a.labels)}, 1)],
+    ),
+    "cfdi_account_up": ("gauge", lambda _a, s, _now: [({}, flag(s.up))]),
+    "cfdi_account_suspended": ("gauge", lambda _a, s, _now: [({}, flag(s.suspension is not None))]),
+    "cfdi_account_last_status_code": ("gauge", lambda _a, s, _now: [({}, s.last_code)]),
+    "cfdi_account_last_poll_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.last_poll)]),
+    "cfdi_account_last_success_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.last_success)]),
+    "cfdi_account_next_poll_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.next_poll)]),
+    "cfdi_account_poll_interval_seconds": ("gauge", lambda a, _s, _now: [({}, a.interval)]),
+}
+"""The contract's table of metrics, by the name without ``_total``."""
+
+HELP = {family.name.removesuffix("_total"): family.help for family in ACCOUNT_FAMILIES}
+
+
+class Reference(Collector):
+    """The same state, the way that prometheus_client would have it written."""
+
+    def __init__(self, accounts: Iterable[tuple[Account, State]], now: float) -> None:
+        self._accounts = list(accounts)
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        for name, (kind, values) in EXPECTED.items():
+            family: Metric = (
+                GaugeMetricFamily(name, HELP[name])
+                if kind == "gauge"
+                else CounterMetricFamily(name, HELP[name])
+            )
+            suffix = "_total" if kind == "counter" else ""
+            for account, state in self._accounts:
+                for labels, value in values(account, state, self._now):
+                    if value is not None:
+                        family.add_sample(name + suffix, {"account": account.name, **labels}, value)
+            yield family
+
+
+def reference(accounts: Iterable[tuple[Account, State]], now: float) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(Reference(accounts, now))
+    return registry
+
+
+def exposed(accounts: Iterable[tuple[Account, State]], now: Callable[[], float]) -> Exposition:
+    """An exposition of these accounts alone, without the exporter's own metrics."""
+    accounts = list(accounts)
+    exposition = Exposition(None, now)
+    exposition.arrange([account.name for account, _ in accounts])
+    for account, state in accounts:
+        exposition.show(account, state)
+    return exposition
+
+
+def text(exposition: Exposition) -> bytes:
+    """The whole exposition in the text format."""
+    return b"".join(exposition.pieces("text"))
+
+
+def openmetrics(exposition: Exposition) -> bytes:
+    """The whole exposition in OpenMetrics."""
+    return b"".join(exposition.pieces("openmetrics"))
+
+
+def series(exposition: Exposition) -> dict[str, str]:
+    """The value of each series, as it is written."""
+    lines = [line for line in text(exposition).decode().splitlines() if not line.startswith("#")]
+    return dict(line.rsplit(" ", 1) for line in lines)
+
+
+COUNT = st.integers(0, 2**53)
+TIME = st.floats(0, 4e9)
+FIGURE = st.none() | st.builds(Figure, COUNT, st.floats(NOW - 10_000, NOW + 100))
+TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\\n{},= '), max_size=12)
+LABELS = st.dictionaries(st.from_regex(r"[a-z][a-z_0-9]{0,6}", fullmatch=True), TEXT, max_size=3).map(
+    lambda labels: tuple(sorted((name, value) for name, value in labels.items() if name != "account"))
+)
+ACCOUNTS = st.builds(
+    lambda name, environment, interval, stale_after, thresholds, labels: replace(
+        ACCOUNT,
+        name=name,
+        environment=replace(ACCOUNT.environment, name=environment),
+        interval=interval,
+        stale_after=stale_after,
+        warning=thresholds[0],
+        critical=thresholds[1],
+        labels=labels,
+    ),
+    TEXT,
+    TEXT,
+    st.floats(0.001, 1e6),
+    st.floats(0.001, 20_000),
+    st.tuples(st.none() | COUNT, st.none() | COUNT),
+    LABELS,
+)
+STATES = st.builds(
+    State,
+    contracted=FIGURE,
+    used=FIGURE,
+    available=FIGURE,
+    consumed=st.builds(Rise, COUNT),
+    purchased=st.builds(Rise, COUNT),
+    responses=st.lists(COUNT, min_size=18, max_size=18).map(tuple),
+    failures=st.lists(COUNT, min_size=6, max_size=6).map(tuple),
+    up=st.none() | st.booleans(),
+    last_code=st.none() | st.integers(-(2**60), 2**60),
+    last_poll=st.none() | TIME,
+    last_success=st.none() | TIME,
+    next_poll=st.none() | TIME,
+    suspension=st.none() | st.builds(Suspension, st.just(602), TIME),
+)
+PAIRS = st.lists(st.tuples(ACCOUNTS, STATES), max_size=3, unique_by=lambda pair: pair[0].name)
+
+
+@given(PAIRS)
+def test_the_bytes_are_those_that_prometheus_client_would_write(pairs: list[tuple[Account, State]]) -> None:
+    exposition = exposed(pairs, lambda: NOW)
+    assert text(exposition) == generate_latest(reference(pairs, NOW))
+    assert openmetrics(exposition) == generate_openmetrics(reference(pairs, NOW))
+
+
+async def gunzipped(exposition: Exposition, form: Form) -> bytes:
+    """What a client reads that takes gzip, which must be one member and nothing after it."""
+    reader = zlib.decompressobj(wbits=31)
+    plain = reader.decompress(b"".join(await exposition.gzipped(form)))
+    assert reader.eof
+    assert not reader.unused_data
+    return plain
+
+
+@given(PAIRS, st.lists(st.tuples(st.integers(0, 2), STATES), max_size=4))
+def test_what_is_served_compressed_is_the_same(
+    pairs: list[tuple[Account, State]], changes: list[tuple[int, State]]
+) -> None:
+    """Pieces are compressed one by one and kept: whatever changes between two scrapes, in either format."""
+
+    async def scrape() -> None:
+        exposition = exposed(pairs, lambda: NOW)
+        for place, state in [(0, None), *changes]:
+            if state is not None and place < len(pairs):
+                exposition.show(pairs[place][0], state)
+            assert await gunzipped(exposition, "text") == text(exposition)
+            assert await gunzipped(exposition, "openmetrics") == openmetrics(exposition)
+
+    asyncio.run(scrape())
+
+
+@given(
+    st.lists(st.sampled_from([f"account-{number}" for number in range(9)]), unique=True),
+    st.lists(st.sampled_from([f"account-{number}" for number in range(9)]), unique=True),
+    st.sets(st.integers(0, 8)),
+)
+def test_accounts_that_come_go_and_move_keep_their_lines(
+    before: list[str], after: list[str], changed: set[int]
+) -> None:
+    accounts = {name: replace(ACCOUNT, name=name) for name in {*before, *after}}
+    states = {name: replace(STATE, responses=(int(name[-1]), *[0] * 17)) for name in accounts}
+    exposition = exposed([(accounts[name], states[name]) for name in before], lambda: NOW)
+    text(exposition)
+    exposition.arrange(after)
+    for name in after:
+        if name not in before or int(name[-1]) in changed:
+            states[name] = replace(states[name], last_code=601)
+            exposition.show(accounts[name], states[name])
+    assert text(exposition) == generate_latest(
+        reference([(accounts[name], states[name]) for name in after], NOW)
+    )
+
+
+async def test_many_accounts_in_several_blocks(clock: FakeClock) -> None:
+    """More than a block holds: changes here and there, figures that get stale, accounts that are removed."""
+    accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(1300)]
+    states = [replace(STATE, used=Figure(number, clock.time() + number)) for number in range(1300)]
+    exposition = exposed(zip(accounts, states, strict=True), clock.time)
+
+    async def check() -> None:
+        await exposition.settle()
+        expected = generate_latest(reference(zip(accounts, states, strict=True), clock.time()))
+        assert text(exposition) == expected
+        assert await gunzipped(exposition, "text") == expected
+
+    await check()
+    for number in (0, 511, 512, 513, 1299):
+        states[number] = replace(states[number], consumed=Rise(10 ** number.bit_length()))
+        exposition.show(accounts[number], states[number])
+    await check()
+    clock.advance(2700 + 600)  # some figures of every block are stale
+    await check()
+    del accounts[100:600], states[100:600]
+    exposition.arrange([account.name for account in accounts])
+    await check()
+
+
+@pytest.mark.parametrize(("others_take", "steps"), [(0.0, STEPS), (2 * LONGEST_TURN, 1)])
+async def test_others_have_their_turn_between_two_blocks(
+    monkeypatch: pytest.MonkeyPatch, others_take: float, steps: int
+) -> None:
+    """As many steps of the loop as a request to the daemon needs for its answer; one where these are long."""
+    accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(4 * SIZE)]
+    exposition = exposed([(account, STATE) for account in accounts], lambda: NOW)
+    loop, now, step = asyncio.get_running_loop(), 0.0, 0
+    joined_at: list[int] = []
+    joined = Block.joined
+
+    def noted(block: Block) -> Families:
+        joined_at.append(step)
+        return joined(block)
+
+    monkeypatch.setattr(Block, "joined", noted)
+    monkeypatch.setattr(loop, "time", lambda: now)
+    scrape = asyncio.create_task(exposition.settle())
+    while not scrape.done():
+        step += 1
+        now += others_take
+        await asyncio.sleep(0)
+    assert [after - before for before, after in pairwise(joined_at)] == [steps] * 3
+
+
+async def test_scrapes_that_come_together_are_compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compressed: list[bytes] = []
+
+    def counted(piece: bytes) -> bytes:
+        compressed.append(piece)
+        return deflate.deflated(piece)
+
+    monkeypatch.setattr("exporter.exposition.exposition.deflated", counted)
+    accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(600)]
+    exposition = exposed([(account, STATE) for account in accounts], lambda: NOW)
+    first, *others = await asyncio.gather(*[exposition.gzipped("text") for _ in range(20)])
+    assert all(one == first for one in others)
+    assert len(compressed) == 2 * len(ACCOUNT_FAMILIES)
+    del compressed[:]
+    exposition.show(accounts[599], replace(STATE, last_code=503))
+    await exposition.gzipped("text")
+    [piece] = compressed
+    assert b'cfdi_account_last_status_code{account="account-0599"} 503.0\n' in piece
+    assert b"account-0511" not in piece, "only the block that has changed, and of it the family"
+
+
+@given(st.tuples(ACCOUNTS, STATES), st.lists(st.tuples(STATES, st.floats(0, 5_000)), max_size=6))
+def test_whatever_happened_before_the_bytes_are_those_of_the_present(
+    first: tuple[Account, State], changes: list[tuple[State, float]]
+) -> None:
+    """Lines are kept between scrapes and time passes: nothing of an earlier state may remain."""
+    clock = FakeClock(NOW)
+    account, state = first
+    exposition = exposed([first], clock.time)
+    for changed, seconds in changes:
+        clock.advance(seconds)
+        assert text(exposition) == generate_latest(reference([(account, state)], clock.time()))
+        state = changed
+        exposition.show(account, state)
+        assert text(exposition) == generate_latest(reference([(account, state)], clock.time()))
+
+
+def test_each_response_code_and_reason_has_its_slot() -> None:
+    state = replace(STATE, responses=tuple(range(18)), failures=tuple(range(6)))
+    found = series(exposed([(ACCOUNT, state)], lambda: NOW))
+    for number, code in enumerate(CODES):
+        assert found[f'cfdi_responses_total{{account="acme",code="{code}"}}'] == f"{number}.0"
+    for number, reason in enumerate(REASONS):
+        assert found[f'cfdi_poll_failures_total{{account="acme",reason="{reason}"}}'] == f"{number}.0"
+    assert [reason.value for reason in Reason] == REASONS
+
+
+@pytest.mark.parametrize("form", ["text", "openmetrics"])
+def test_the_golden_output_of_one_account(form: str) -> None:
+    exposition = exposed([(ACCOUNT, STATE)], lambda: NOW)
+    body = text(exposition) if form == "text" else openmetrics(exposition)
+    assert body.decode() == (GOLDEN / f"one-account.{form}").read_text()
+
+
+def test_before_the_first_poll_nothing_is_claimed_and_all_counters_are_0() -> None:
+    """A counter that first appears with the value 1 never alerts; a balance of 0 would alert for nothing."""
+    found = series(exposed([(replace(ACCOUNT, warning=None, critical=None), State())], lambda: NOW))
+    assert {name.partition("{")[0] for name in found} == {
+        "cfdi_stamps_consumed_total",
+        "cfdi_stamps_purchased_total",
+        "cfdi_responses_total",
+        "cfdi_poll_failures_total",
+        "cfdi_account_info",
+        "cfdi_account_suspended",
+        "cfdi_account_poll_interval_seconds",
+    }
+    assert {value for name, value in found.items() if "_total" in name} == {"0.0"}
+    assert sum("cfdi_responses_total" in name for name in found) == 18
+    assert sum("cfdi_poll_failures_total" in name for name in found) == 6
+
+
+def test_figures_leave_by_themselves_once_stale_and_each_at_its_own_time(clock: FakeClock) -> None:
+    begin = clock.time()
+    state = State(
+        contracted=Figure(5000, begin - 2000), used=Figure(3760, begin - 1000), available=Figure(0, begin)
+    )
+    exposition = exposed([(ACCOUNT, state)], clock.time)
+
+    def shown() -> set[str]:
+        return {name.partition("{")[0] for name in series(exposition) if name.startswith("cfdi_stamps_")} & {
+            "cfdi_stamps_contracted",
+            "cfdi_stamps_used",
+            "cfdi_stamps_available",
+        }
+
+    everything = {"cfdi_stamps_contracted", "cfdi_stamps_used", "cfdi_stamps_available"}
+    for seconds, gone in (
+        (700, set()),
+        (0.001, {"cfdi_stamps_contracted"}),
+        (999.999, {"cfdi_stamps_contracted"}),
+        (0.001, {"cfdi_stamps_contracted", "cfdi_stamps_used"}),
+        (999.999, {"cfdi_stamps_contracted", "cfdi_stamps_used"}),
+        (0.001, everything),
+        (1e6, everything),
+    ):
+        clock.advance(seconds)
+        assert shown() == everything - gone, clock.time() - begin
+    assert len(series(exposition)) == 31, "all that isn't a figure stays"
+
+
+def test_a_figure_that_was_renewed_stays(clock: FakeClock) -> None:
+    state = State(used=Figure(1, clock.time()))
+    exposition = exposed([(ACCOUNT, state)], clock.time)
+    clock.advance(2000)
+    exposition.show(ACCOUNT, State(used=Figure(2, clock.time())))
+    clock.advance(2700)
+    assert series(exposition)['cfdi_stamps_used{account="acme"}'] == "2.0"
+    clock.advance(1)
+    assert 'cfdi_stamps_used{account="acme"}' not in series(exposition)
+
+
+def test_a_figure_that_was_stale_when_it_was_restored_is_never_shown(clock: FakeClock) -> None:
+    exposition = exposed([(ACCOUNT, State(used=Figure(1, clock.time() - 2701)))], clock.time)
+    assert 'cfdi_stamps_used{account="acme"}' not in series(exposition)
+
+
+def test_an_account_that_is_removed_leaves_with_every_line() -> None:
+    other = replace(ACCOUNT, name="other")
+    exposition = exposed([(ACCOUNT, STATE), (other, STATE)], lambda: NOW)
+    assert b'"acme"' in text(exposition)
+    exposition.arrange(["other"])
+    assert b'"acme"' not in text(exposition) + openmetrics(exposition)
+    assert text(exposition) == generate_latest(reference([(other, STATE)], NOW))
+    exposition.arrange([])
+    assert text(exposition) == generate_latest(reference([], NOW))
+    assert exposition.shown("acme") is None
+
+
+def test_a_poll_that_ends_after_its_account_was_removed_brings_no_line_back() -> None:
+    exposition = exposed([(ACCOUNT, STATE)], lambda: NOW)
+    exposition.arrange([])
+    exposition.show(ACCOUNT, STATE)
+    assert b'"acme"' not in text(exposition)
+
+
+def test_accounts_stand_in_the_order_of_the_configuration() -> None:
+    names = ["b", "a", "c"]
+    exposition = Exposition(None, lambda: NOW)
+    exposition.arrange(names)
+    for name in sorted(names):
+        exposition.show(replace(ACCOUNT, name=name), STATE)
+    assert text(exposition) == generate_latest(
+        reference([(replace(ACCOUNT, name=name), STATE) for name in names], NOW)
+    )
+
+
+def test_a_reload_s_new_labels_and_thresholds_replace_the_old() -> None:
+    exposition = exposed([(ACCOUNT, STATE)], lambda: NOW)
+    changed = replace(ACCOUNT, labels=(("team", "sales"),), warning=7, critical=None, interval=60.0)
+    exposition.show(changed, STATE)
+    assert text(exposition) == generate_latest(reference([(changed, STATE)], NOW))
+
+
+AWKWARD = 'a "b" \\ c\nd\\n 😀 ñ {x="y"} # 1'
+
+
+def test_prometheus_client_s_own_parsers_read_what_is_served() -> None:
+    account = replace(ACCOUNT, name=AWKWARD, labels=(("team", AWKWARD),))
+    exposition = exposed([(account, STATE)], lambda: NOW)
+    for families in (
+        list(parse_text(text(exposition).decode())),
+        list(parse_openmetrics(openmetrics(exposition).decode())),
+    ):
+        assert [family.name for family in families] == list(EXPECTED)
+        samples = [sample for family in families for sample in family.samples]
+        assert {sample.labels["account"] for sample in samples} == {AWKWARD}
+        (info,) = [sample for sample in samples if sample.name == "cfdi_account_info"]
+        assert info.labels == {"account": AWKWARD, "pac_environment": "production", "team": AWKWARD}
+
+
+def test_the_families_and_types_are_those_of_the_contract() -> None:
+    assert {family.name.removesuffix("_total"): family.kind for family in ACCOUNT_FAMILIES} == {
+        name: kind for name, (kind, _) in EXPECTED.items()
+    }
+    for family in ACCOUNT_FAMILIES:
+        assert family.name.endswith("_total") == (family.kind == "counter")
+
+
+def test_help_names_the_original_field_and_says_that_balances_are_cached() -> None:
+    fields = {
+        "cfdi_stamps_contracted": "contratados",
+        "cfdi_stamps_used": "usados",
+        "cfdi_stamps_available": "disponibles",
+        "cfdi_stamps_consumed": "usados",
+        "cfdi_stamps_purchased": "contratados",
+    }
+    for name, original in fields.items():
+        assert original in HELP[name]
+        assert "Cached" in HELP[name]
+    assert "(status)" in HELP["cfdi_responses"]
+    assert "(status)" in HELP["cfdi_account_last_status_code"]
+
+
+def test_no_secret_and_no_username_is_exposed() -> None:
+    exposition = exposed([(ACCOUNT, STATE)], lambda: NOW)
+    assert b"s3cret" not in text(exposition) + openmetrics(exposition)
+    assert b"ws@acme" not in text(exposition) + openmetrics(exposition)
+
+
+def test_polls_that_nobody_scrapes_take_no_more_and_more_memory(clock: FakeClock) -> None:
+    """Prometheus may be away for days."""
+    exposition = exposed([(ACCOUNT, STATE)], clock.time)
+
+    def poll(times: int) -> None:
+        for _ in range(times):
+            clock.advance(60.0)
+            exposition.show(ACCOUNT, replace(STATE, used=Figure(1, clock.time())))
+
+    poll(100)
+    tracemalloc.start()
+    try:
+        poll(3_000)
+        gc.collect()  # Python keeps freed tuples for later
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000
+
+
+# The exporter's own metrics
+
+
+def test_the_exporter_s_own_families_stand_after_those_of_accounts() -> None:
+    metrics = ExporterMetrics("abc123")
+    metrics.poll_ended("production", 0.3)
+    metrics.poll_started(0.2)
+    exposition = Exposition(metrics, lambda: NOW)
+    exposition.arrange(["acme"])
+    exposition.show(ACCOUNT, STATE)
+    families = list(parse_openmetrics(openmetrics(exposition).decode()))
+    kinds = {family.name: family.type for family in families if family.name.startswith("cfdi_")}
+    assert list(kinds)[: len(EXPECTED)] == list(EXPECTED)
+    own = {name: kind for name, kind in kinds.items() if name not in EXPECTED}
+    assert own == {
+        "cfdi_poll_duration_seconds": "histogram",
+        "cfdi_exporter_poll_lag_seconds": "histogram",
+        "cfdi_exporter_config_last_reload_successful": "gauge",
+        "cfdi_exporter_config_last_reload_success_timestamp_seconds": "gauge",
+        "cfdi_exporter_storage_errors": "counter",
+        "cfdi_exporter_build_info": "gauge",
+    }
+    assert any(family.name.startswith("process_") for family in families)
+    assert openmetrics(exposition).count(b"# EOF") == 1
+    assert openmetrics(exposition).endswith(b"# EOF\n")
+    assert b"# EOF" not in text(exposition)
+
+
+def test_own_samples_carry_the_labels_of_the_contract_and_no_account() -> None:
+    metrics = ExporterMetrics("abc123")
+    metrics.poll_ended("production", 0.3)
+    labels: dict[str, set[str]] = {}
+    for family in parse_text(generate_latest(metrics.registry).decode()):
+        for sample in family.samples:
+            labels.setdefault(family.name, set()).update(sample.labels)
+    assert labels["cfdi_poll_duration_seconds"] == {"pac_environment", "le"}
+    assert labels["cfdi_exporter_poll_lag_seconds"] == {"le"}
+    assert labels["cfdi_exporter_build_info"] == {"version", "revision", "pythonversion"}
+    assert labels["cfdi_exporter_storage_errors"] == set()
+    assert not any("account" in names for names in labels.values())
+
+
+def test_there_is_no_created_series() -> None:
+    metrics = ExporterMetrics("abc123")
+    metrics.poll_ended("production", 0.3)
+    exposition = Exposition(metrics, lambda: NOW)
+    exposition.arrange([ACCOUNT.name])
+    exposition.show(ACCOUNT, STATE)
+    assert b"_created" not in text(exposition) + openmetrics(exposition)
+
+
+def test_a_second_instance_shares_nothing_with_the_first() -> None:
+    first, second = ExporterMetrics("a"), ExporterMetrics("b")
+    first.storage_failed()
+    assert first.registry.get_sample_value("cfdi_exporter_storage_errors_total") == 1
+    assert second.registry.get_sample_value("cfdi_exporter_storage_errors_total") == 0
+
+
+def test_buckets_reach_from_a_quick_answer_to_the_longest_time_limit() -> None:
+    assert (POLL_BUCKETS[0], POLL_BUCKETS[-1]) == (0.1, 240.0)
+    for buckets in (POLL_BUCKETS, LAG_BUCKETS):
+        assert list(buckets) == sorted(set(buckets))

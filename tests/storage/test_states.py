@@ -1,0 +1,116 @@
+"""What is kept about accounts over a restart: the state that was saved is the state that is loaded."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.account.outcome import Failure, Reading, Reason
+from exporter.account.state import Figure, Rise, State, Suspension
+from exporter.storage.engine import _SCHEMA
+from exporter.storage.states import load, save
+
+NOW = 1_700_000_000.0
+TIMES = st.floats(0, NOW)
+STAMPS = st.integers(0, 2**53)
+FIGURES = st.none() | st.builds(Figure, STAMPS, TIMES)
+RISES = st.builds(Rise, STAMPS, st.none() | STAMPS)
+STATES = st.builds(
+    State,
+    contracted=FIGURES,
+    used=FIGURES,
+    available=FIGURES,
+    consumed=RISES,
+    purchased=RISES,
+    up=st.none() | st.booleans(),
+    last_code=st.none() | st.integers(-(10**17), 10**17),
+    last_poll=st.none() | TIMES,
+    last_success=st.none() | TIMES,
+    next_poll=st.none() | TIMES.map(lambda at: at + 1e6),
+    retries=st.integers(0, 10**6),
+    slow_downs=st.integers(0, 10**6),
+)
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    with made() as connection:
+        yield connection
+
+
+def made() -> "closing[sqlite3.Connection]":
+    """An empty storage in memory."""
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(_SCHEMA)
+    return closing(connection)
+
+
+@given(st.dictionaries(st.text(max_size=20), STATES, max_size=5))
+def test_what_was_saved_is_loaded(states: dict[str, State]) -> None:
+    """All of it, for each account."""
+    with made() as db:
+        save(db, states.items())
+        assert load(db, NOW) == states
+
+
+def test_the_latest_counts(db: sqlite3.Connection) -> None:
+    """An account has one record."""
+    save(db, [("a", State(consumed=Rise(1, 5))), ("b", State(retries=1))])
+    save(db, [("a", State(consumed=Rise(3, 7)))])
+    assert load(db, NOW) == {"a": State(consumed=Rise(3, 7)), "b": State(retries=1)}
+
+
+def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None:
+    """A credential is proven anew in each process, suspensions are the guard's, and the counters of answers
+    and failures start at 0 as those of any process do."""
+    state = State(
+        proven=True,
+        suspension=Suspension(601, NOW),
+        responses=(1,) * len(State().responses),
+        failures=(1,) * len(State().failures),
+        last_outcome=Reading(601),
+        last_code=601,
+    )
+    save(db, [("a", state)])
+    assert load(db, NOW) == {"a": State(last_code=601)}
+
+
+def test_every_field_is_kept_or_known_not_to_be() -> None:
+    """So that a new one isn't forgotten here."""
+    not_kept = {"proven", "suspension", "blocked", "responses", "failures", "last_outcome"}
+    kept = {field.name for field in fields(State)} - not_kept
+    assert len(kept) == 12
+
+
+def test_times_ahead_are_taken_for_now(db: sqlite3.Connection) -> None:
+    """The clock was set back: a balance from the future would look fresh for as long as it was ahead."""
+    ahead = NOW + 1e6
+    state = State(
+        contracted=Figure(3, ahead),
+        used=Figure(2, ahead),
+        available=Figure(1, ahead),
+        last_poll=ahead,
+        last_success=ahead,
+    )
+    save(db, [("a", state)])
+    assert load(db, NOW) == {
+        "a": replace(
+            state,
+            contracted=Figure(3, NOW),
+            used=Figure(2, NOW),
+            available=Figure(1, NOW),
+            last_poll=NOW,
+            last_success=NOW,
+        )
+    }
+
+
+def test_no_text_of_the_provider_is_kept(db: sqlite3.Connection) -> None:
+    """An answer or an error could echo the password."""
+    for outcome in (Reading(500, message="echo"), Failure(Reason.FAULT, "echo")):
+        save(db, [("a", State(last_outcome=outcome))])
+    assert "echo" not in "".join(db.iterdump())

@@ -1,0 +1,330 @@
+"""The monitoring of accounts without its network: real storage, guard, poller and policy under a clock and a
+provider that a test moves by hand."""
+
+import asyncio
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from exporter import log
+from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.state import State
+from exporter.config import Account, Config, Environment, TlsConfig
+from exporter.exposition.exposition import Exposition
+from exporter.exposition.publisher import Publisher
+from exporter.guard.gate import Guard
+from exporter.guard.ledger import held
+from exporter.metrics import ExporterMetrics
+from exporter.polling.accounts import Accounts, Monitored
+from exporter.polling.poller import Poller
+from exporter.polling.roster import Roster
+from exporter.provider.pool import Providers
+from exporter.provider.solucion_factible.provider import Provider
+from exporter.secret import Secret
+from exporter.storage import states
+from exporter.storage.engine import Result, Storage, StorageError, Work
+from tests.support.peers import FakeClock
+
+if TYPE_CHECKING:
+    from exporter.polling.scheduler import Scheduler
+
+ENVIRONMENT = Environment("testing", "https://pac.example/ws?wsdl", False, 4, None, TlsConfig())
+INTERVAL = 900.0
+USERNAME = "ws@acme.example"
+KEY = "pac.example:443 ws@acme.example"
+RIGHT = "the right one"
+WRONG = "a wrong one"
+GOOD = Reading(200, 1000, 400, 600)
+
+
+def account(
+    password: str = RIGHT,
+    name: str = "acme",
+    *,
+    username: str = USERNAME,
+    interval: float = INTERVAL,
+    auth_attempts: int = 2,
+    environment: Environment = ENVIRONMENT,
+) -> Account:
+    """An account with defaults as in a configuration."""
+    return Account(
+        name=name,
+        username=username,
+        password=Secret(password),
+        environment=environment,
+        interval=interval,
+        timeout=60.0,
+        stale_after=3 * interval,
+        auth_attempts=auth_attempts,
+        warning=None,
+        critical=None,
+        labels=(),
+    )
+
+
+def config(*accounts: Account) -> Config:
+    """A configuration with these accounts."""
+    environments = {one.environment.name: one.environment for one in accounts}
+    return Config(Path("config.yaml"), environments, accounts, ())
+
+
+@dataclass(frozen=True)
+class Login:
+    """A try that reached the provider."""
+
+    username: str
+    password: str
+    at: float
+
+
+class ScriptedProvider:
+    """Stands at the place of a provider: it knows the right passwords and keeps every try.
+
+    `script` is what the next tries end in, one each; after that it answers 200 to a right password and 601 to
+    any other. While `open` isn't set, tries wait for their outcome.
+    """
+
+    def __init__(self, clock: FakeClock, environment: Environment = ENVIRONMENT) -> None:
+        self.environment = environment
+        self.passwords = {USERNAME: RIGHT}
+        self.script: list[Outcome] = []
+        self.wsdl: Failure | None = None
+        self.logins: list[Login] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.reached = asyncio.Event()
+        self.on_login: Callable[[Login], None] = lambda _login: None
+        self._clock = clock
+
+    def tries(self, password: str) -> int:
+        """How often a password has reached the provider."""
+        return sum(login.password == password for login in self.logins)
+
+    async def operation(self, _limit: float) -> object:
+        return self.wsdl or "how to ask"
+
+    async def ask(self, _operation: object, account: Account, password: Secret) -> Outcome:
+        if self.script and isinstance(self.script[0], Failure) and not self.script[0].sent:
+            return self.script.pop(0)
+        login = Login(account.username, password.reveal(), self._clock.time())
+        self.logins.append(login)
+        self.reached.set()
+        self.on_login(login)
+        await self.open.wait()
+        return self.script.pop(0) if self.script else self.judge(login)
+
+    def judge(self, login: Login) -> Outcome:
+        """The answer to a try as the passwords are now."""
+        right = self.passwords.get(login.username.casefold()) == login.password
+        return GOOD if right else Reading(601)
+
+    async def close(self) -> None: ...
+
+    async def close_when_idle(self) -> None: ...
+
+
+class FlakyStorage(Storage):
+    """A storage whose writes can fail, or be the last that the process lives to see.
+
+    `before` and `after` are called with the number of each write, from 1: what they raise is raised to who
+    writes, before anything is written or once it is on the disk.
+    """
+
+    before: Callable[[int], None] = staticmethod(lambda _number: None)
+    after: Callable[[int], None] = staticmethod(lambda _number: None)
+    writes = 0
+
+    async def write(self, work: Work[Result]) -> Result:
+        self.writes += 1
+        number = self.writes
+        self.before(number)
+        result = await super().write(work)
+        self.after(number)
+        return result
+
+
+class KilledError(BaseException):
+    """The process is killed here: no code of it that handles exceptions runs on."""
+
+
+def fails(*numbers: int) -> Callable[[int], None]:
+    """For `FlakyStorage`: the writes of these numbers fail; without numbers, all."""
+
+    def fail(number: int) -> None:
+        if not numbers or number in numbers:
+            raise StorageError("writing failed: database or disk is full")
+
+    return fail
+
+
+def kills(at: int) -> Callable[[int], None]:
+    """For `FlakyStorage`: the process is killed at the write of this number."""
+
+    def kill(number: int) -> None:
+        if number == at:
+            raise KilledError
+
+    return kill
+
+
+class Agenda:
+    """Stands at the place of the scheduler: who is due when, on the clock of the test."""
+
+    def __init__(self) -> None:
+        self.due: dict[str, float] = {}
+        self.limits: dict[str, int] = {}
+        self._entries: dict[str, object] = {}
+
+    def limit(self, group: str, polls: int) -> None:
+        self.limits[group] = polls
+
+    def add(self, key: str, group: str, due: float) -> None:
+        assert group in self.limits
+        self.due[key] = due
+        self._entries[key] = object()
+
+    def remove(self, key: str) -> None:
+        self.due.pop(key, None)
+        self._entries.pop(key, None)
+
+    async def run(self, key: str, poll: Callable[[str], Any]) -> None:
+        """Poll a key: it is due again when that says so, unless it was removed meanwhile."""
+        entry = self._entries[key]
+        del self.due[key]
+        due = await poll(key)
+        if due is not None and self._entries.get(key) is entry:
+            self.due[key] = due
+
+
+class Life:
+    """One life of the daemon's inner parts on one storage, from a start to a stop or a kill."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        clock: FakeClock,
+        provider: ScriptedProvider,
+        logged: io.StringIO | None = None,
+    ) -> None:
+        self.clock, self.provider = clock, provider
+        self.storage = FlakyStorage(path, exclusive=True, now=clock.time())
+        self.guard = Guard(self.storage)
+        self.accounts = Accounts()
+        self.agenda = Agenda()
+        self.storage_errors: list[StorageError] = []
+        self.logged = logged or io.StringIO()
+        logger = log.logger("info", stream=self.logged)
+        self.metrics = ExporterMetrics("test")
+        self.exposition = Exposition(self.metrics, clock.time)
+
+        def connect(environment: Environment) -> Provider:
+            if environment == provider.environment:
+                return cast("Provider", provider)
+            return Provider(environment, clock, logger.info)
+
+        self.providers = Providers(connect)
+        self.poller = Poller(
+            self.accounts,
+            self.providers,
+            self.guard,
+            clock=clock,
+            metrics=self.metrics,
+            log=logger,
+            storage_failed=self.storage_errors.append,
+            overtaken=self._postpone,
+        )
+        self.roster = Roster(
+            self.accounts,
+            self.providers,
+            cast("Scheduler", self.agenda),
+            self.guard,
+            arrange=self.exposition.arrange,
+            clock=clock,
+            log=logger,
+            states=self.storage.read(lambda db: states.load(db, clock.time())),
+            held=self.storage.read(held),
+        )
+        self.publisher = Publisher(self.accounts, self.storage, self.exposition)
+        self.in_flight: set[asyncio.Task[None]] = set()
+        self.ended = False
+
+    async def use(self, *accounts: Account) -> None:
+        """Start with these accounts, or reload to them."""
+        await self.roster.apply(config(*accounts))
+
+    def monitored(self, name: str = "acme") -> Monitored:
+        found = self.accounts.get(name)
+        assert found is not None
+        return found
+
+    def state(self, name: str = "acme") -> State:
+        return self.monitored(name).state
+
+    def suspended(self) -> bool:
+        """Whether the account `acme` is."""
+        return self.state().suspension is not None
+
+    async def poll(self, name: str = "acme") -> None:
+        """Let time pass until an account is due, and poll it."""
+        due = self.agenda.due[name]
+        self.clock.advance(max(0.0, due - self.clock.monotonic()))
+        await self.agenda.run(name, self.poller.poll)
+
+    async def begin_poll(self, name: str = "acme") -> asyncio.Task[None]:
+        """Poll an account as far as to the provider, which is to be closed (`provider.open`)."""
+        self.provider.reached.clear()
+        task = asyncio.create_task(self.poll(name))
+        self.in_flight.add(task)
+        task.add_done_callback(self.in_flight.discard)
+        reached = asyncio.create_task(self.provider.reached.wait())
+        await asyncio.wait((task, reached), return_when=asyncio.FIRST_COMPLETED)
+        reached.cancel()
+        return task
+
+    async def poll_until_idle(self, polls: int = 20) -> None:
+        """Poll whatever is due next, so many times or until nothing is due any more."""
+        for _ in range(polls):
+            if not self.agenda.due:
+                return
+            await self.poll(min(self.agenda.due, key=self.agenda.due.__getitem__))
+
+    def _postpone(self, account: Account, due: float) -> None:
+        self.roster.postpone(account, due)
+
+    async def stop(self) -> None:
+        """End in good order."""
+        if not self.ended:
+            self.ended = True
+            await self._cancel()
+            await self.providers.close()
+            with suppress(StorageError):
+                await self.publisher.publish()
+            await self.storage.close()
+
+    async def kill(self) -> None:
+        """End as SIGKILL does: what isn't on the disk is lost."""
+        if not self.ended:
+            self.ended = True
+            await self._cancel()
+            while not self.storage._work.empty():
+                self.storage._work.get()
+            await self.storage.close()
+
+    async def _cancel(self) -> None:
+        tasks = set(self.in_flight)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def unsent(reason: Reason = Reason.CONNECTION) -> Failure:
+    """A failure before the credential left the process."""
+    return Failure(reason, "no connection", sent=False)
+
+
+def sent(reason: Reason = Reason.TIMEOUT) -> Failure:
+    """A failure after which nobody knows whether the provider has counted the try."""
+    return Failure(reason, "no answer")
