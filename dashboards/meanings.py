@@ -7,7 +7,8 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.standing import CRITICAL_DAYS, WARNING_DAYS, Polls, Stamps
-from exporter.account.codes import CODES, EXHAUSTED, Effect
+from exporter.account.outcome import Code, Effect, Verdict
+from exporter.provider.solucion_factible.codes import CODES
 
 RED: Final = "red"
 ORANGE: Final = "orange"
@@ -33,14 +34,6 @@ _POLL_COLOURS: Final[Mapping[Polls, str]] = {
     Polls.FAILING: ORANGE,
     Polls.ANSWERED: GREEN,
     Polls.SUSPENDED: RED,
-}
-
-_CODE_COLOURS: Final[Mapping[Effect, str]] = {
-    Effect.BALANCE: GREEN,
-    Effect.SLOW_DOWN: ORANGE,
-    Effect.RETRY: ORANGE,
-    Effect.REFUSED: RED,
-    Effect.STOP: RED,
 }
 
 
@@ -77,12 +70,13 @@ def polls() -> list[model.ValueMapping]:
 
 def codes() -> list[model.ValueMapping]:
     """Return the words for the provider's codes."""
-    return _words(
-        {
-            number: (f"{number} {code.meaning}", RED if number in EXHAUSTED else _CODE_COLOURS[code.effect])
-            for number, code in CODES.items()
-        }
-    )
+    return _words({number: (f"{number} {code.meaning}", _colour(code)) for number, code in CODES.items()})
+
+
+def _colour(code: Code) -> str:
+    if code.exhausted or code.verdict in (Verdict.REFUSED, Verdict.STOP):
+        return RED
+    return GREEN if code.effect is Effect.BALANCE else ORANGE
 
 
 def yes_or_no(yes: str = "yes", no: str = "no") -> list[model.ValueMapping]:

@@ -8,9 +8,8 @@ import hashlib
 from dataclasses import replace
 from typing import Final, Protocol
 
-from exporter.account.codes import EXHAUSTED, Effect, effect, slot
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
-from exporter.account.state import Figure, State, Suspension
+from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
+from exporter.account.state import Figure, State, Suspension, one_more
 
 RETRY_FIRST: Final = 30.0
 """Seconds before the first retry after the provider's trouble; each further one waits twice as long."""
@@ -21,7 +20,8 @@ RETRY_JITTER: Final = 0.1
 SLOW_DOWN_LIMIT: Final = 8
 """Times the interval: the longest gap that "we ask too much" leads to."""
 
-_REASONS: Final = tuple(Reason)
+RETRY_AFTER_LIMIT: Final = 86_400.0
+"""Seconds: the longest that a provider's Retry-After is heeded."""
 
 
 class Terms(Protocol):
@@ -29,8 +29,6 @@ class Terms(Protocol):
 
     @property
     def interval(self) -> float: ...  # seconds
-    @property
-    def auth_attempts(self) -> int: ...  # tries with a wrong credential, then the account is suspended
 
 
 def step(
@@ -38,65 +36,41 @@ def step(
     outcome: Outcome,
     terms: Terms,
     *,
-    refusals: int,
+    proven: bool,
+    suspension: Suspension | None,
     started: float,
     now: float,
     jitter: float,
 ) -> State:
     """Return the state after a poll.
 
-    ``refusals`` is how often the provider has refused this credential since it last accepted it, this outcome
-    included. ``started`` is when the poll was sent and ``now`` when it ended (Unix time); ``jitter`` is a
-    number from 0 to 1 that differs between polls.
+    ``proven`` and ``suspension`` are what holds of the login after it. ``started`` is when the poll was sent
+    and ``now`` when it ended (Unix time); ``jitter`` is a number from 0 to 1 that differs between polls.
     """
-    if isinstance(outcome, Failure):
-        return _after_failure(state, outcome, terms, started=started, now=now, jitter=jitter)
-    counted = replace(
-        state,
-        responses=_one_more(state.responses, slot(outcome.status)),
-        up=False,
-        last_outcome=outcome,
-        last_code=outcome.status,
-        last_poll=now,
-        blocked=False,
-    )
-    match effect(outcome.status):
-        case Effect.BALANCE:
-            return _after_balance(counted, outcome, terms, started=started, now=now)
-        case Effect.SLOW_DOWN:
-            factor = min(2 ** (state.slow_downs + 1), SLOW_DOWN_LIMIT)
-            return replace(
-                counted, slow_downs=state.slow_downs + 1, next_poll=started + factor * terms.interval
-            )
-        case Effect.RETRY:
-            return _retry(counted, terms, sent=True, started=started, now=now, jitter=jitter)
-        case Effect.REFUSED | Effect.STOP:
-            if suspends(outcome.status, refusals, terms.auth_attempts):
-                return suspended(counted, Suspension(outcome.status, now))
-            return replace(counted, proven=False, next_poll=started + terms.interval)
-
-
-def suspends(code: int, refusals: int, auth_attempts: int) -> bool:
-    """Tell whether an account is suspended after an answer, with so many refusals of its credential."""
-    match effect(code):
-        case Effect.REFUSED:
-            return refusals >= auth_attempts
-        case Effect.STOP:
-            return True
-    return False
+    after = _counted(state, outcome, now)
+    if suspension:
+        return suspended(after, suspension)
+    if isinstance(outcome, Reading) and outcome.effect is Effect.BALANCE:
+        return _after_balance(after, outcome, terms, started=started, now=now)
+    if outcome.effect is Effect.SLOW_DOWN:
+        return _slow_down(after, outcome, terms, started=started, now=now)
+    if outcome.verdict is Verdict.REFUSED:
+        return replace(after, next_poll=started + terms.interval)
+    sent = isinstance(outcome, Reading) or outcome.sent
+    return _retry(after, terms, cautious=sent and not proven, started=started, now=now, jitter=jitter)
 
 
 def suspended(state: State, suspension: Suspension) -> State:
     """Return the state of an account that is not asked for any more."""
-    return replace(state, proven=False, suspension=suspension, blocked=False, next_poll=None)
+    return replace(state, suspension=suspension, blocked=False, next_poll=None)
 
 
 def renewed(state: State, due: float) -> State:
-    """Return the state with a credential that is still to be proven, due at a Unix time.
+    """Return the state of an account that may be asked for again, due at a Unix time.
 
     So it is after a start, after the credential was changed and after a suspension was lifted.
     """
-    return replace(state, proven=False, suspension=None, blocked=False, next_poll=due)
+    return replace(state, suspension=None, blocked=False, next_poll=due)
 
 
 def postponed(state: State, due: float, *, blocked: bool) -> State:
@@ -104,24 +78,23 @@ def postponed(state: State, due: float, *, blocked: bool) -> State:
     return replace(state, next_poll=due, blocked=blocked)
 
 
-def _after_failure(
-    state: State, failure: Failure, terms: Terms, *, started: float, now: float, jitter: float
-) -> State:
-    counted = replace(
+def _counted(state: State, outcome: Outcome, now: float) -> State:
+    if isinstance(outcome, Failure):
+        failures = one_more(state.failures, outcome.reason.value)
+        return replace(state, failures=failures, up=False, last_outcome=outcome, last_poll=now, blocked=False)
+    return replace(
         state,
-        failures=_one_more(state.failures, _REASONS.index(failure.reason)),
+        responses=one_more(state.responses, outcome.code.label),
         up=False,
-        last_outcome=failure,
+        last_outcome=outcome,
+        last_code=outcome.code,
         last_poll=now,
         blocked=False,
     )
-    return _retry(counted, terms, sent=failure.sent, started=started, now=now, jitter=jitter)
 
 
 def _after_balance(state: State, reading: Reading, terms: Terms, *, started: float, now: float) -> State:
-    available = reading.available
-    if available is None and reading.status in EXHAUSTED:
-        available = 0
+    available = balance(reading)
     # 200 that tells what was used but not what is left is an answer, yet none about the balance.
     up = available is not None
     return replace(
@@ -136,14 +109,21 @@ def _after_balance(state: State, reading: Reading, terms: Terms, *, started: flo
         next_poll=started + terms.interval,
         retries=0,
         slow_downs=0,
-        proven=True,
     )
 
 
-def _retry(state: State, terms: Terms, *, sent: bool, started: float, now: float, jitter: float) -> State:
+def _slow_down(state: State, outcome: Outcome, terms: Terms, *, started: float, now: float) -> State:
+    factor = min(2 ** (state.slow_downs + 1), SLOW_DOWN_LIMIT)
+    due = started + factor * terms.interval
+    if isinstance(outcome, Failure) and outcome.retry_after is not None:
+        due = max(due, now + min(outcome.retry_after, RETRY_AFTER_LIMIT))
+    return replace(state, slow_downs=min(state.slow_downs + 1, SLOW_DOWN_LIMIT), next_poll=due)
+
+
+def _retry(state: State, terms: Terms, *, cautious: bool, started: float, now: float, jitter: float) -> State:
     delay = min(terms.interval, RETRY_FIRST * 2 ** min(state.retries, 32)) * (1 + RETRY_JITTER * jitter)
     due = now + delay
-    if sent and not state.proven:
+    if cautious:
         # The credential may be wrong, and this try may have counted: no quick retries with it.
         due = max(due, started + terms.interval)
     return replace(state, retries=state.retries + 1, next_poll=due)
@@ -153,8 +133,9 @@ def _latest(before: Figure | None, stamps: int | None, now: float) -> Figure | N
     return before if stamps is None else Figure(stamps, now)
 
 
-def _one_more(counts: tuple[int, ...], place: int) -> tuple[int, ...]:
-    return (*counts[:place], counts[place] + 1, *counts[place + 1 :])
+def balance(reading: Reading) -> int | None:
+    """Return the stamps available by an answer; a code that says that none is left stands for 0."""
+    return 0 if reading.available is None and reading.code.exhausted else reading.available
 
 
 def first_poll(name: str, interval: float, accounts: int) -> float:

@@ -3,14 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from exporter.account.codes import RESPONSE_LABELS
-from exporter.account.outcome import Outcome, Reason
+from exporter.account.outcome import Code, Outcome
 
 LARGEST_TOTAL: Final = 2**53
 """Stamps that a counter counts up to, and then stands still: beyond, a Prometheus sample isn't exact."""
 
-_NO_RESPONSES: Final = (0,) * len(RESPONSE_LABELS)
-_NO_FAILURES: Final = (0,) * len(Reason)
+Counts = tuple[tuple[str, int], ...]
+"""How often each value of a label was seen, in the order in which they came up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Rise:
 class Suspension:
     """Why and since when (Unix time) an account is not asked for: ``code`` is the provider's last word."""
 
-    code: int
+    code: Code
     since: float
 
 
@@ -57,19 +56,18 @@ class State:
     available: Figure | None = None
     consumed: Rise = Rise()
     purchased: Rise = Rise()
-    responses: tuple[int, ...] = _NO_RESPONSES  # by code, in the order of codes.RESPONSE_LABELS
-    failures: tuple[int, ...] = _NO_FAILURES  # by reason, in the order of outcome.Reason
+    responses: Counts = ()  # by the code's label
+    failures: Counts = ()  # by reason
     up: bool | None = None
     last_outcome: Outcome | None = None
-    last_code: int | None = None
+    last_code: Code | None = None
     last_poll: float | None = None
     last_success: float | None = None
     next_poll: float | None = None
     retries: int = 0  # since the last answer about the balance
     slow_downs: int = 0  # likewise
-    proven: bool = False  # the provider has accepted the credential in this process
     suspension: Suspension | None = None
-    blocked: bool = False  # the guard holds it back: its tries are used up, one with an outcome that was lost
+    blocked: bool = False  # the guard holds it back until an open try lapses, which is when it is due next
 
     @property
     def held_back(self) -> bool:
@@ -80,6 +78,14 @@ class State:
 def figure(stamps: Figure | None, stale_after: float, now: float) -> int | None:
     """Return a figure's stamps while it isn't older than ``stale_after`` seconds."""
     return stamps.stamps if stamps and now - stamps.at <= stale_after else None
+
+
+def one_more(counts: Counts, label: str) -> Counts:
+    """Return the counts with a label seen once more."""
+    for place, (seen, count) in enumerate(counts):
+        if seen == label:
+            return (*counts[:place], (label, count + 1), *counts[place + 1 :])
+    return (*counts, (label, 1))
 
 
 def as_of(state: State, now: float) -> State:

@@ -3,14 +3,14 @@
 They are data here and become bytes in ``rendering``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from exporter.account.codes import RESPONSE_LABELS
 from exporter.account.outcome import Reason
-from exporter.account.state import State, figure
+from exporter.account.state import Counts, State, figure
 from exporter.config import Account
+from exporter.provider.solucion_factible.codes import LABELS
 
 Labels = tuple[tuple[str, str], ...]
 Values = tuple[float | None, ...]
@@ -33,6 +33,11 @@ class Family:
     values: Callable[[Account, State, float], Values]
     labels: tuple[Labels, ...] = ((),)
     own_labels: Callable[[Account], Labels] | None = None
+
+
+def _each(counts: Counts, labels: Sequence[str]) -> Values:
+    found = dict(counts)
+    return tuple(found.get(label, 0) for label in labels)
 
 
 def _as_number(value: bool | None) -> int | None:
@@ -81,14 +86,14 @@ ACCOUNT_FAMILIES: Final = (
         "cfdi_responses_total",
         "counter",
         "Answers of the provider by its status code (status); undocumented codes are other.",
-        lambda _account, state, _now: state.responses,
-        tuple((("code", label),) for label in RESPONSE_LABELS),
+        lambda _account, state, _now: _each(state.responses, LABELS),
+        tuple((("code", label),) for label in LABELS),
     ),
     Family(
         "cfdi_poll_failures_total",
         "counter",
         "Polls that got no answer from the provider, by reason.",
-        lambda _account, state, _now: state.failures,
+        lambda _account, state, _now: _each(state.failures, tuple(Reason)),
         tuple((("reason", reason.value),) for reason in Reason),
     ),
     Family(
@@ -114,7 +119,7 @@ ACCOUNT_FAMILIES: Final = (
         "cfdi_account_last_status_code",
         "gauge",
         "The provider's last status code (status).",
-        lambda _account, state, _now: (state.last_code,),
+        lambda _account, state, _now: (state.last_code.number if state.last_code else None,),
     ),
     Family(
         "cfdi_account_last_poll_timestamp_seconds",

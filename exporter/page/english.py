@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from exporter.account.codes import advice, meaning
 from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 from exporter.page.texts import Texts
@@ -75,6 +74,7 @@ ENGLISH: Final = Texts(
         "What became of a try is not known, so it counts as a refusal for an hour. "
         "Then the exporter tries again by itself. A reload with another credential does not wait."
     ),
+    buy="Buy stamps: invoicing has stopped.",
     to_lift="To lift the suspension:",
     one_try="For one new try with the same credential:",
     last_poll="Polled",
@@ -93,6 +93,6 @@ ENGLISH: Final = Texts(
         Reason.FAULT: "SOAP fault",
         Reason.INVALID: "unusable answer",
     },
-    meaning=meaning,
-    advice=advice,
+    meaning=lambda code: code.meaning,
+    advice=lambda code: code.advice,
 )

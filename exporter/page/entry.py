@@ -4,8 +4,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-from exporter.account.codes import EXHAUSTED
-from exporter.account.outcome import Failure, Reading
+from exporter.account.outcome import Code, Effect, Failure
 from exporter.page.markup import Html, element, joined, name, sentence
 from exporter.page.moments import due, past, since, span
 from exporter.page.standing import Account, Condition, Standing, last_known
@@ -159,10 +158,12 @@ def _percent(one: Standing) -> str:
 def _answer(one: Standing, texts: Texts, check: Sequence[str]) -> list[Html]:
     """Return the last answer in our own words: the provider's could echo what it was sent."""
     state, outcome = one.state, one.state.last_outcome
-    code = outcome.status if isinstance(outcome, Reading) else state.last_code
+    code = state.last_code
     if state.suspension:
-        said = [texts.answer.format(code=state.suspension.code, meaning=texts.meaning(state.suspension.code))]
-        return [element("p", *said), _way_out(one.account, state.suspension.code, texts, check)]
+        return [
+            element("p", _said(state.suspension.code, texts)),
+            _way_out(one.account, state.suspension.code, texts, check),
+        ]
     if state.blocked:
         return [element("p", texts.held_back)]
     if isinstance(outcome, Failure):
@@ -170,19 +171,23 @@ def _answer(one: Standing, texts: Texts, check: Sequence[str]) -> list[Html]:
         return [element("p", sentence(texts.no_answer, reason=texts.reasons[outcome.reason], detail=detail))]
     if state.last_poll is None or code is None:
         return [element("p", texts.no_answer_yet)]
-    if code == 200 and state.up is False:
+    if code.effect is Effect.BALANCE and state.up is False:
         # A code alone survives a restart; the failure that came after it doesn't.
         text = texts.without_balance if outcome else texts.no_answer_before_restart
-        return [element("p", text.format(code=code))]
-    said = [texts.answer.format(code=code, meaning=texts.meaning(code))]
-    if one.condition is Condition.EXHAUSTED and code not in EXHAUSTED:
-        said.append(texts.advice(min(EXHAUSTED)))
-    elif code != 200:
+        return [element("p", text.format(code=code.number))]
+    said = [_said(code, texts)]
+    if one.condition is Condition.EXHAUSTED:
+        said.append(texts.buy)
+    elif code.exhausted or code.effect is not Effect.BALANCE:
         said.append(texts.advice(code))
     return [element("p", " ".join(said))]
 
 
-def _way_out(account: Account, code: int, texts: Texts, check: Sequence[str]) -> Html:
+def _said(code: Code, texts: Texts) -> str:
+    return texts.answer.format(code=code.number, meaning=texts.meaning(code))
+
+
+def _way_out(account: Account, code: Code, texts: Texts, check: Sequence[str]) -> Html:
     """Say how the suspension is lifted. Nothing on the page does it: a page must not cause a login."""
     command = [*check, "--resume", account.name]
     if account.name.startswith("-"):

@@ -7,59 +7,9 @@ from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 from exporter.page.texts import Texts
 
-_WAIT: Final = "Espere: el exportador vuelve a intentarlo."
-_BUY: Final = "Compre timbres: la facturación está detenida."
-_CHANGED: Final = "El servicio puede haber cambiado: busque una versión más reciente del exportador."
 
-CODES: Final[Mapping[int, tuple[str, str]]] = {
-    200: ("completado correctamente", "No hay nada que hacer."),
-    500: ("errores del proveedor impidieron responder", _WAIT),
-    501: ("el proveedor no puede conectarse a su base de datos", _WAIT),
-    502: ("el proveedor no puede usar su base de datos", _WAIT),
-    503: (
-        "se alcanzó el límite de usuarios simultáneos del proveedor",
-        "Si persiste, reduzca la concurrencia (concurrency) del entorno o alargue el intervalo (interval).",
-    ),
-    601: (
-        "el usuario o la contraseña son incorrectos",
-        "Corrija la credencial en la configuración y recárguela.",
-    ),
-    602: (
-        "la cuenta está bloqueada",
-        "Pida al proveedor que la desbloquee, revise la credencial y después reanude la cuenta.",
-    ),
-    603: (
-        "la contraseña de la cuenta ha expirado",
-        "Establezca una contraseña nueva con el proveedor y en la configuración, y recárguela.",
-    ),
-    604: (
-        "demasiados inicios de sesión fallidos",
-        "Averigüe qué más usa esta credencial, pida al proveedor que desbloquee la cuenta y reanúdela.",
-    ),
-    605: (
-        "el usuario está inactivo",
-        "Pida al proveedor que active el usuario y después reanude la cuenta.",
-    ),
-    611: ("el proveedor considera incompleta nuestra solicitud", _CHANGED),
-    612: ("el proveedor considera mal formada nuestra solicitud", _CHANGED),
-    624: (
-        "se violó una restricción de unicidad",
-        "No es de esperar en una consulta: si persiste, pregunte al proveedor.",
-    ),
-    630: ("se agotaron los timbres de la cuenta", _BUY),
-    631: ("se agotaron los timbres del emisor", _BUY),
-    632: ("se alcanzó el límite de uso justo", "Alargue el intervalo (interval)."),
-    633: (
-        "cuenta de producción usada en pruebas, o al revés",
-        "Corrija el entorno (environment) de la cuenta en la configuración y después recárguela.",
-    ),
-}
 """Meaning and advice by code, as `exporter.account.codes` has them in English."""
 
-_UNDOCUMENTED: Final = (
-    "un código que el proveedor no documenta",
-    "Pregunte al proveedor qué significa; el exportador vuelve a intentarlo.",
-)
 
 SPANISH: Final = Texts(
     language="es",
@@ -129,6 +79,7 @@ SPANISH: Final = Texts(
         "No se sabe qué fue de un intento, así que cuenta como rechazo durante una hora. "
         "Después el exportador lo intenta de nuevo. Una recarga con otra credencial no espera."
     ),
+    buy="Compre timbres: la facturación está detenida.",
     to_lift="Para levantar la suspensión:",
     one_try="Para un nuevo intento con la misma credencial:",
     last_poll="Consultada",
@@ -147,6 +98,6 @@ SPANISH: Final = Texts(
         Reason.FAULT: "error SOAP",
         Reason.INVALID: "respuesta inutilizable",
     },
-    meaning=lambda code: CODES.get(code, _UNDOCUMENTED)[0],
-    advice=lambda code: CODES.get(code, _UNDOCUMENTED)[1],
+    meaning=lambda code: code.spanish[0],
+    advice=lambda code: code.spanish[1],
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from exporter.account.outcome import Reason
+from exporter.account.outcome import Code, Reason
 from exporter.page.standing import Condition
 
 Counted = tuple[str, str]
@@ -76,6 +76,7 @@ class Texts:
     no_answer_yet: str
     without_balance: str
     held_back: str
+    buy: str
     to_lift: str
     one_try: str
     last_poll: str
@@ -89,8 +90,8 @@ class Texts:
     now: str
     overdue: str
     reasons: Mapping[Reason, str]
-    meaning: Callable[[int], str]
-    advice: Callable[[int], str]
+    meaning: Callable[[Code], str]
+    advice: Callable[[Code], str]
 
 
 def counted(text: Counted, number: int) -> str:

@@ -5,8 +5,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.account.codes import CODES, advice, meaning
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.outcome import Code, Failure, Outcome, Reading, Reason
 from exporter.account.state import State
 from exporter.config import Account
 
@@ -23,8 +22,8 @@ class Events:
 
     def polled(self, account: Account, before: State, after: State, outcome: Outcome) -> None:
         """Tell of a poll that ended so, by what is known of the account before and after."""
-        if isinstance(outcome, Reading) and outcome.status not in CODES:
-            self._tell_undocumented(account, outcome.status)
+        if isinstance(outcome, Reading) and not outcome.code.documented:
+            self._tell_undocumented(account, outcome.code.number)
         if after.suspension:
             if not before.suspension:
                 tell_suspended(self._log, account, after.suspension.code)
@@ -41,15 +40,15 @@ class Events:
             self._log.warning("undocumented status code", account=account.name, code=code)
 
 
-def tell_suspended(log: FilteringBoundLogger, account: Account, code: int) -> None:
+def tell_suspended(log: FilteringBoundLogger, account: Account, code: Code) -> None:
     """Log a suspension: what happened, what it means and how to lift it."""
     log.error(
         "account suspended",
         account=account.name,
-        code=code,
-        meaning=meaning(code),
+        code=code.number,
+        meaning=code.meaning,
         effect="no login is tried any more, so that the provider doesn't lock the account",
-        advice=advice(code),
+        advice=code.advice,
         resume=f"after that: a reload with another credential, or check --resume {shlex.quote(account.name)}",
     )
 
@@ -59,8 +58,8 @@ def _what(outcome: Outcome | None) -> Reason | int | None:
     match outcome:
         case Failure(reason=reason):
             return reason
-        case Reading(status=status):
-            return status
+        case Reading(code=code):
+            return code.number
     return None
 
 
@@ -68,6 +67,6 @@ def _kind(outcome: Outcome | None) -> dict[str, str | int]:
     match outcome:
         case Failure(reason=reason, detail=detail):
             return {"reason": reason.value, "detail": detail}
-        case Reading(status=status):
-            return {"code": status, "meaning": meaning(status)}
+        case Reading(code=code):
+            return {"code": code.number, "meaning": code.meaning}
     return {}
