@@ -18,6 +18,7 @@ from exporter.config import Account, Config, redacted
 from exporter.daemon.background import Background
 from exporter.daemon.reload import Reloading
 from exporter.daemon.signals import raise_file_limit, stop_signals
+from exporter.daemon.state_file import open_storage
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
 from exporter.guard.gate import Guard
@@ -126,7 +127,7 @@ class Daemon:
             self._log.warning(
                 "nothing is kept over a restart, the guard's memory included", storage=":memory:"
             )
-        self._background.storage = storage = Storage(path, exclusive=True, now=self._clock.time())
+        self._background.storage = storage = open_storage(path, exclusive=True, now=self._clock.time())
         try:
             yield storage
         finally:

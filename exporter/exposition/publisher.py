@@ -34,7 +34,7 @@ class Publisher:
             return
         states = [(monitored.credential.key, monitored.state) for monitored in changed.values()]
         try:
-            await self._storage.write(lambda db: save(db, states))
+            await self._storage.transact(lambda db: save(db, states))
         except StorageError:
             self._unsaved = set(changed)
             await self._show_all(changed.values(), self._with_shown_counters)

@@ -93,7 +93,7 @@ class Guard:
             record = ledger.record_of(db, credential.key, credential.record)
             return record, ledger.charge(db, record, limit, interval, now)
 
-        while (charged := await self._storage.write(work)) is None:
+        while (charged := await self._storage.transact(work)) is None:
             await self._identify(credential, account, now)
         record, charge = charged
         self._use(credential, record)
@@ -138,7 +138,7 @@ class Guard:
     async def _forget(self, credential: Credential, charge: Charge | None) -> None:
         record = credential.record
         if record is not None:
-            await self._storage.write(lambda db: ledger.forget(db, record, charge))
+            await self._storage.transact(lambda db: ledger.forget(db, record, charge))
             self._owners.pop(record, None)
             credential.record = None
 
@@ -163,7 +163,7 @@ class Guard:
                 ledger.suspend(db, record, Suspension(outcome.status, now))
             return record, refusals
 
-        record, refusals = await self._storage.write(work)
+        record, refusals = await self._storage.transact(work)
         self._use(credential, record)
         return refusals
 
@@ -171,7 +171,7 @@ class Guard:
         """Find the records that are, or may be, this credential's, and make one of them."""
         key, own = credential.key, credential.record
         limit, interval = account.auth_attempts, account.interval
-        records = await self._storage.write(lambda db: ledger.fingerprints(db, key))
+        records = await self._storage.transact(lambda db: ledger.fingerprints(db, key))
         owners = {record: self._owners[record] for record, _, _ in records if record in self._owners}
         same = await asyncio.to_thread(_same, records, own, owners, credential.password)
         credential.strangers = frozenset(record for record, _, _ in records) - same
@@ -181,7 +181,7 @@ class Guard:
         kept = own if own in same else max(same)
         self._use(credential, kept)
         others = same - {kept}
-        return await self._storage.write(lambda db: ledger.merge(db, kept, others, limit, interval, now))
+        return await self._storage.transact(lambda db: ledger.merge(db, kept, others, limit, interval, now))
 
     async def _remember(self, credential: Credential) -> None:
         """Make the fingerprint of a credential that has a record, unless it has one.
@@ -189,11 +189,11 @@ class Guard:
         It takes some 50 ms in another thread, so it comes after the refusal or suspension is kept.
         """
         record = credential.record
-        if record is None or not await self._storage.write(lambda db: ledger.is_unknown(db, record)):
+        if record is None or not await self._storage.transact(lambda db: ledger.is_unknown(db, record)):
             return
         salt = os.urandom(16)
         digest = await asyncio.to_thread(_digest, credential.password, salt)
-        await self._storage.write(lambda db: ledger.remember(db, record, salt, digest))
+        await self._storage.transact(lambda db: ledger.remember(db, record, salt, digest))
 
     async def resume(self, credential: Credential, account: Account, now: float) -> bool:
         """Lift a suspension: one new try. Return whether there was one.
@@ -201,14 +201,14 @@ class Guard:
         Raises ResumeTooSoonError where the account was resumed less than an hour ago.
         """
         key, record, limit = credential.key, credential.record, account.auth_attempts
-        outcome = await self._storage.write(lambda db: ledger.resume(db, key, record, limit, now))
+        outcome = await self._storage.transact(lambda db: ledger.resume(db, key, record, limit, now))
         if isinstance(outcome, float):
             raise ResumeTooSoonError(outcome)
         return outcome
 
     async def suspensions(self) -> dict[str, dict[int, Suspension]]:
         """Return all suspensions by key and record: another process may have lifted one, or made one."""
-        return await self._storage.write(ledger.suspensions)
+        return await self._storage.transact(ledger.suspensions)
 
 
 def _same(

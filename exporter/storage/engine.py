@@ -1,7 +1,7 @@
 """What survives a restart: one SQLite file, written by one thread, in transactions that are grouped.
 
-This is the engine: opening with all its checks, the thread, the schema. What is kept about accounts is in
-``records``, what the guard keeps in ``guard``.
+This is the engine: opening with all its checks, and the thread. Which tables there are is the matter of the
+packages that own them: each brings the steps that make and change them (``migrations``).
 """
 
 import asyncio
@@ -12,82 +12,81 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+from exporter.storage.migrations import NewerError, Step, migrate
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 
 APPLICATION_ID: Final = 0x43464449  # "CFDI": marks the file as this program's
-SCHEMA_VERSION: Final = 1
 BUSY_SECONDS: Final = 5.0
 """How long a write waits for another process (``check`` beside the daemon) to finish its own."""
-
-_SCHEMA: Final = """
-CREATE TABLE account (
-    key TEXT PRIMARY KEY,
-    contracted INTEGER, contracted_at REAL, used INTEGER, used_at REAL, available INTEGER, available_at REAL,
-    consumed INTEGER NOT NULL, consumed_baseline INTEGER,
-    purchased INTEGER NOT NULL, purchased_baseline INTEGER,
-    up INTEGER, last_code INTEGER, last_poll REAL, last_success REAL, next_poll REAL,
-    retries INTEGER NOT NULL, slow_downs INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE credential (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL,
-    salt BLOB, digest BLOB,
-    not_before REAL NOT NULL DEFAULT 0,
-    suspended_code INTEGER, suspended_since REAL
-);
-CREATE INDEX credential_key ON credential (key);
-CREATE TABLE charge (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    credential INTEGER NOT NULL REFERENCES credential (id) ON DELETE CASCADE,
-    at REAL NOT NULL,
-    refused INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX charge_credential ON charge (credential);
-CREATE TABLE resumption (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE opened (at REAL NOT NULL);
-"""
 
 
 class StorageError(Exception):
     """The storage can't be had, read or written; the message is safe to show."""
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A work and who waits for it."""
+
+    work: Work[Any]
+    durable: bool
+    future: "asyncio.Future[Any]"
+    result: Any = None
+    error: Exception | None = None
+
+
 class Storage:
     """An open storage. ``path`` is ``None`` for one in memory, which keeps nothing.
 
-    Raises StorageError where the file can't be used: it is damaged, foreign, newer, read-only, on a full
-    disk, or another daemon has it (``exclusive``).
+    ``steps`` make and change the tables; ``mend`` is what is done after them at each opening. Raises
+    StorageError where the file can't be used: it is damaged, foreign, newer, read-only, on a full disk, or
+    another daemon has it (``exclusive``).
     """
 
-    def __init__(self, path: Path | None, *, exclusive: bool, now: float) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        steps: Sequence[Step],
+        *,
+        mend: Sequence[Step] = (),
+        exclusive: bool,
+        now: float,
+    ) -> None:
         self._lock = _take_lock(path) if path and exclusive else None
         self.works = True
         """Whether the latest transaction could be written."""
-        self._work: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._synced = True  # whether a commit waits for the disk, as the connection is set
         try:
-            self._connection = _open(path, now)
+            self._connection = _open(path, steps, mend, now)
         except BaseException:
             self._release()
             raise
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
         self._thread.start()
 
-    async def write(self, work: Work[Result]) -> Result:
+    async def transact(self, work: Work[Result], *, durable: bool = True) -> Result:
         """Run ``work`` in a transaction and return its result once that is on the disk.
 
-        Works that wait together share a transaction. ``work`` runs in the storage's thread and must not
-        touch anything but the connection and what it closes over. Raises StorageError where the transaction
-        failed: nothing of it is kept then.
+        What isn't ``durable`` is only handed to the kernel: it survives the end of the process, however that
+        comes, but not of the machine.
+
+        Works that wait together share a transaction, but not their errors: where one fails, nothing of it is
+        kept and the others are run once more. ``work`` runs in the storage's thread and must not touch
+        anything but the connection and what it closes over. Raises StorageError where the transaction failed:
+        nothing of it is kept then.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._work.put((work, future))
+        waiting = _Waiting(work, durable, asyncio.get_running_loop().create_future())
+        self._waiting.put(waiting)
         # A poll that is cancelled leaves its work to be done: it may be a refusal to be kept.
-        return await asyncio.shield(future)
+        return await waiting.future  # type: ignore[no-any-return]
 
     def read(self, work: Work[Result]) -> Result:
         """Run ``work`` at once, in this thread: only before anything is written. Raises StorageError."""
@@ -98,7 +97,7 @@ class Storage:
 
     async def close(self) -> None:
         """Finish what waits to be written, then close the file."""
-        self._work.put(None)
+        self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         self._connection.close()
         self._release()
@@ -109,50 +108,105 @@ class Storage:
             self._lock = None
 
     def _run(self) -> None:
-        while (first := self._work.get()) is not None:
-            works, last = [first], False
+        while (first := self._waiting.get()) is not None:
+            batch, last = [first], False
             with contextlib.suppress(queue.Empty):
                 while not last:
-                    if (work := self._work.get_nowait()) is None:
+                    if (waiting := self._waiting.get_nowait()) is None:
                         last = True
                     else:
-                        works.append(work)
-            self._transact(works)
+                        batch.append(waiting)
+            self._transact(batch)
+            _resolve(batch)
             if last:
                 return
 
-    def _transact(self, works: list[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
+    def _transact(self, batch: list[_Waiting]) -> None:
+        """Run works in one transaction, and leave with each what became of it."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            results = [work(self._connection) for work, _ in works]
-            self._connection.execute("COMMIT")
+            try:
+                self._run_all(batch, _run_work)
+            except _WorkError:
+                # Rare: only now is the cost of a savepoint for each work worth it.
+                self._run_all(batch, _run_apart)
         except Exception as error:  # noqa: BLE001 - whatever it is, who waits must be told, and the thread live
             self.works = False
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            reason = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
-            for _, future in works:
-                _resolve(future, None, StorageError(f"writing failed: {reason}"))
+            failed = StorageError(f"writing failed: {_reason(error)}")
+            for waiting in batch:
+                waiting.error = waiting.error or failed
         else:
-            self.works = True
-            for (_, future), result in zip(works, results, strict=True):
-                _resolve(future, result, None)
+            self.works = all(waiting.error is None for waiting in batch)
+
+    def _run_all(self, batch: list[_Waiting], run: Callable[[sqlite3.Connection, _Waiting], None]) -> None:
+        connection = self._connection
+        durable = any(waiting.durable for waiting in batch)
+        if durable is not self._synced:
+            # Not by execute(): SQLite obeys this when it prepares the statement, and Python keeps those.
+            connection.executescript(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._synced = durable
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for waiting in batch:
+                run(connection, waiting)
+            connection.execute("COMMIT")
+        except Exception:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
 
 
-def _resolve(future: "asyncio.Future[Any]", result: object, error: Exception | None) -> None:
-    """Give a future its result from another thread; one whose loop is gone, or who was cancelled, is left."""
+class _WorkError(Exception):
+    """A work failed, and the storage itself may well be in order."""
 
-    def resolve() -> None:
+
+def _run_work(connection: sqlite3.Connection, waiting: _Waiting) -> None:
+    """Run a work among others in a transaction; its failure is that of the transaction."""
+    try:
+        waiting.result = waiting.work(connection)
+    except Exception as error:
+        if not connection.in_transaction:
+            raise  # SQLite has given up all of it: no room, no disk
+        raise _WorkError from error
+
+
+def _run_apart(connection: sqlite3.Connection, waiting: _Waiting) -> None:
+    """Run a work among others in a transaction; its failure is its own."""
+    connection.execute("SAVEPOINT work")
+    try:
+        waiting.result = waiting.work(connection)
+    except Exception as error:
+        if not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO work")
+        waiting.error = StorageError(f"writing failed: {_reason(error)}")
+    connection.execute("RELEASE work")
+
+
+def _reason(error: Exception) -> str:
+    """Return what may be shown of an error: the text of one that isn't SQLite's could hold anything."""
+    return str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
+
+
+def _resolve(batch: list[_Waiting]) -> None:
+    """Give those who wait their results, from another thread: one call to their loop for all of them."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+    for waiting in batch:
+        loops.setdefault(waiting.future.get_loop(), []).append(waiting)
+    for loop, its in loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and nobody waits any more
+            loop.call_soon_threadsafe(_resolve_here, its)
+
+
+def _resolve_here(batch: list[_Waiting]) -> None:
+    for waiting in batch:
+        future = waiting.future
         if future.done():
-            return
-        if error:
-            future.set_exception(error)
+            continue  # cancelled
+        if waiting.error:
+            future.set_exception(waiting.error)
             future.exception()  # seen, though nobody may wait any more
         else:
-            future.set_result(result)
-
-    with contextlib.suppress(RuntimeError):
-        future.get_loop().call_soon_threadsafe(resolve)
+            future.set_result(waiting.result)
 
 
 def _take_lock(path: Path) -> int:
@@ -171,7 +225,7 @@ def _take_lock(path: Path) -> int:
     return descriptor
 
 
-def _open(path: Path | None, now: float) -> sqlite3.Connection:
+def _open(path: Path | None, steps: Sequence[Step], mend: Sequence[Step], now: float) -> sqlite3.Connection:
     try:
         if path:
             # Made here, as SQLite would make it readable for everyone.
@@ -183,44 +237,49 @@ def _open(path: Path | None, now: float) -> sqlite3.Connection:
         reason = getattr(error, "strerror", None) or str(error)
         raise StorageError(f"{path}: can't be opened: {reason}") from error
     try:
-        _prepare(connection, path, now)
+        _prepare(connection, path, steps, mend, now)
     except sqlite3.Error as error:
         connection.close()
         # SQLite calls it an I/O error where there is no room for the memory that processes share.
         full = error.sqlite_errorname == "SQLITE_IOERR_SHMSIZE"
         reason = "database or disk is full" if full else str(error)
         raise StorageError(f"{path}: can't be used: {reason}") from error
-    except StorageError:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, NewerError):
+            raise StorageError(f"{path}: was written by a newer version of cfdi-stamps-exporter") from error
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path | None, now: float) -> None:
+def _prepare(
+    connection: sqlite3.Connection,
+    path: Path | None,
+    steps: Sequence[Step],
+    mend: Sequence[Step],
+    now: float,
+) -> None:
     """Check that the file is ours and whole, make or update its tables, and prove that it can be written."""
-    # The tables are looked for first: another process may be making them, all in one transaction.
+    # The tables are looked for first: another process may be making them.
     empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if not empty and _pragma(connection, "application_id") != APPLICATION_ID:
         raise StorageError(f"{path}: is not a state file of cfdi-stamps-exporter")
-    if _pragma(connection, "user_version") > SCHEMA_VERSION:
-        raise StorageError(f"{path}: was written by a newer version of cfdi-stamps-exporter")
+    if _pragma(connection, "user_version") > len(steps):
+        raise NewerError
     if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise StorageError(f"{path}: is damaged: {found}")
     _use_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # Before there are tables: whoever finds some finds it as well.
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    migrate(connection, steps, now)
     connection.execute("BEGIN IMMEDIATE")
-    # Another process may have made the tables meanwhile.
-    if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("CREATE TABLE IF NOT EXISTS opened (at REAL NOT NULL)")
     connection.execute("DELETE FROM opened")
     connection.execute("INSERT INTO opened VALUES (?)", (now,))
-    # A clock that was ahead must not make charges stand, or accounts wait, for longer than they may.
-    connection.execute("UPDATE charge SET at = ? WHERE at > ?", (now, now))
-    connection.execute("UPDATE resumption SET at = ? WHERE at > ?", (now, now))
+    for step in mend:
+        step(connection, now)
     connection.execute("COMMIT")
 
 

@@ -12,6 +12,18 @@ from typing import Any, Final
 
 from exporter.account.state import Figure, Rise, State, as_of
 
+TABLE_1: Final = """
+CREATE TABLE account (
+    key TEXT PRIMARY KEY,
+    contracted INTEGER, contracted_at REAL, used INTEGER, used_at REAL, available INTEGER, available_at REAL,
+    consumed INTEGER NOT NULL, consumed_baseline INTEGER,
+    purchased INTEGER NOT NULL, purchased_baseline INTEGER,
+    up INTEGER, last_code INTEGER, last_poll REAL, last_success REAL, next_poll REAL,
+    retries INTEGER NOT NULL, slow_downs INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+"""The table as version 1 made it; what comes later changes it in a step of its own."""
+
 _COLUMNS: Final = (
     "key, contracted, contracted_at, used, used_at, available, available_at, consumed, consumed_baseline, "
     "purchased, purchased_baseline, up, last_code, last_poll, last_success, next_poll, retries, slow_downs"

@@ -13,9 +13,10 @@ from exporter.account.outcome import Failure, Outcome, Reading, Reason
 from exporter.cli import check
 from exporter.cli import main as cli
 from exporter.config import Account
+from exporter.daemon.state_file import open_storage
 from exporter.guard.gate import Guard
 from exporter.simulator import PASSWORD, Simulator
-from exporter.storage.engine import Storage, StorageError
+from exporter.storage.engine import StorageError
 from tests.support.peers import FakeClock
 from tests.support.rig import ENVIRONMENT, INTERVAL, RIGHT, WRONG, ScriptedProvider, account, config
 
@@ -36,7 +37,7 @@ def ask(tmp_path: Path, clock: FakeClock, provider: ScriptedProvider) -> Ask:
     """Checks an account, each time with a storage opened anew, as a process of its own does."""
 
     async def ask(asked: Account, *, resume: bool = False) -> check.Report:
-        storage = Storage(tmp_path / "state.db", exclusive=False, now=clock.time())
+        storage = open_storage(tmp_path / "state.db", exclusive=False, now=clock.time())
         try:
             return await check._Check(asked, Guard(storage), cast("Provider", provider), clock).run(
                 resume=resume

@@ -19,10 +19,11 @@ import pytest
 from exporter.account.outcome import Failure, Outcome, Reading, Reason
 from exporter.account.state import Suspension
 from exporter.config import Account
+from exporter.daemon.state_file import open_storage
 from exporter.guard.gate import Credential, Guard, ResumeTooSoonError
 from exporter.guard.ledger import REMEMBERED, Charge, Held
 from exporter.secret import Secret
-from exporter.storage.engine import Storage, StorageError
+from exporter.storage.engine import StorageError
 from tests.support.peers import FakeClock
 from tests.support.rig import (
     GOOD,
@@ -85,7 +86,7 @@ async def start(path: Path, clock: FakeClock, provider: ScriptedProvider) -> Asy
 @asynccontextmanager
 async def guarding(path: Path, clock: FakeClock) -> AsyncIterator[Guard]:
     """A guard beside the daemon's, as `check` has one."""
-    storage = Storage(path, exclusive=False, now=clock.time())
+    storage = open_storage(path, exclusive=False, now=clock.time())
     try:
         yield Guard(storage)
     finally:

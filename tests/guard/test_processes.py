@@ -17,6 +17,7 @@ import pytest
 
 from exporter.account.outcome import Outcome, Reading
 from exporter.account.state import Rise, State
+from exporter.daemon.state_file import open_storage
 from exporter.guard.gate import Credential, Guard
 from exporter.guard.ledger import Charge
 from exporter.storage.engine import Storage
@@ -263,7 +264,7 @@ def live(path: Path, seed: int, report: Connection) -> None:
 
     async def run() -> None:
         now = 1.7e9 + seed * 1e6
-        storage = Storage(path, exclusive=True, now=now)
+        storage = open_storage(path, exclusive=True, now=now)
         known = storage.read(lambda db: load(db, now))
         with patch("exporter.guard.gate._digest", digest):
             await asyncio.gather(
@@ -297,7 +298,7 @@ async def charge_and_settle(
 async def count_up(storage: Storage, total: int, report: Connection) -> None:
     for stamps in count(total + 1):
         states = [("counter", State(consumed=Rise(stamps, stamps)))]
-        await storage.write(lambda db, states=states: save(db, states))  # type: ignore[misc]
+        await storage.transact(lambda db, states=states: save(db, states))  # type: ignore[misc]
         report.send(("saved", -1, stamps))
 
 

@@ -17,10 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from exporter.account.codes import Effect, effect
 from exporter.account.outcome import Outcome, Reading
 from exporter.config import Account
+from exporter.daemon.state_file import open_storage
 from exporter.guard.gate import Guard, ResumeTooSoonError
 from exporter.guard.ledger import Held
 from exporter.secret import Secret
-from exporter.storage.engine import Storage
 from tests.support.peers import FakeClock
 from tests.support.rig import (
     INTERVAL,
@@ -276,7 +276,7 @@ class GuardMachine(RuleBasedStateMachine):
         """Whether the guard can tell whose each record is; else another password would take over what is held
         against the former one, which the design accepts."""
         query = "SELECT id, digest FROM credential"
-        records = self.run(self.life.storage.write(lambda db: db.execute(query).fetchall()))
+        records = self.run(self.life.storage.transact(lambda db: db.execute(query).fetchall()))
         return all(digest or record in known for record, digest in records)
 
     def restart_after(self, end: Coroutine[Any, Any, None]) -> None:
@@ -301,7 +301,7 @@ class GuardMachine(RuleBasedStateMachine):
         self.run(self.life.roster.look_around())
 
     async def check(self) -> None:
-        storage = Storage(self.path, exclusive=False, now=self.clock.time())
+        storage = open_storage(self.path, exclusive=False, now=self.clock.time())
         guard, asked = Guard(storage), self.account()
         credential, standing = await guard.adopt(asked, self.clock.time())
         if not standing.suspension:

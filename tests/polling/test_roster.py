@@ -9,8 +9,8 @@ import pytest
 from exporter.account.outcome import Reading
 from exporter.account.policy import first_poll
 from exporter.config import Account, ConfigError, Environment, TlsConfig
+from exporter.daemon.state_file import open_storage
 from exporter.guard.gate import Guard
-from exporter.storage.engine import Storage
 from tests.support.peers import FakeClock
 from tests.support.rig import (
     ENVIRONMENT,
@@ -44,7 +44,7 @@ class Rig:
 
     async def beside(self, work: Callable[[Guard], Any]) -> None:
         """What another process does, as `check`."""
-        storage = Storage(self.path, exclusive=False, now=self.clock.time())
+        storage = open_storage(self.path, exclusive=False, now=self.clock.time())
         await work(Guard(storage))
         await storage.close()
 

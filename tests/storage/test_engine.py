@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.storage.engine import APPLICATION_ID, SCHEMA_VERSION, Storage, StorageError
+from exporter.daemon.state_file import STEPS, open_storage
+from exporter.storage.engine import APPLICATION_ID, Storage, StorageError
 
 NOW = 1_700_000_000.0
 
@@ -26,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def opened(path: Path | None, *, exclusive: bool = True, now: float = NOW) -> AsyncIterator[Storage]:
-    storage = Storage(path, exclusive=exclusive, now=now)
+    storage = open_storage(path, exclusive=exclusive, now=now)
     try:
         yield storage
     finally:
@@ -43,18 +44,49 @@ def keys(db: sqlite3.Connection) -> list[str]:
     return [row[0] for row in db.execute("SELECT key FROM resumption ORDER BY key")]
 
 
+async def in_one_group(storage: Storage, works: list[Callable[[sqlite3.Connection], object]]) -> list[object]:
+    """Let works wait together, so that they share a transaction; return the result or the error of each."""
+    entered, gate = threading.Event(), threading.Event()
+
+    def hold(_db: sqlite3.Connection) -> None:
+        entered.set()
+        gate.wait(10)
+
+    holding = asyncio.ensure_future(storage.transact(hold))
+    await asyncio.to_thread(entered.wait, 10)
+    group = [asyncio.ensure_future(storage.transact(work)) for work in works]
+    await asyncio.sleep(0)
+    gate.set()
+    await holding
+    return await asyncio.gather(*group, return_exceptions=True)
+
+
 def refusal(path: Path, *, exclusive: bool = True) -> str:
     """What is said of a file that can't be opened."""
     with pytest.raises(StorageError) as caught:
-        Storage(path, exclusive=exclusive, now=NOW)
+        open_storage(path, exclusive=exclusive, now=NOW)
     return str(caught.value)
+
+
+WRITE = """
+import asyncio, sys
+from pathlib import Path
+from exporter.daemon.state_file import open_storage
+async def write():
+    storage = open_storage(Path(sys.argv[1]), exclusive=True, now=0.0)
+    insert = lambda db: db.execute("INSERT INTO resumption VALUES ('not durable', 1)")
+    await storage.transact(lambda db: insert(db).rowcount, durable=False)
+    print("written", flush=True)
+    await asyncio.sleep(60)
+asyncio.run(write())
+"""
 
 
 class TestTransactions:
     async def test_what_is_written_is_there_after_a_restart(self, path: Path) -> None:
         """And a work's result is handed back."""
         async with opened(path) as storage:
-            assert await storage.write(insert("a")) == 1
+            assert await storage.transact(insert("a")) == 1
         async with opened(path) as storage:
             assert storage.read(keys) == ["a"]
 
@@ -71,38 +103,43 @@ class TestTransactions:
             storage._connection.set_trace_callback(
                 lambda statement: commits.append(statement) if statement == "COMMIT" else None
             )
-            await asyncio.gather(*(storage.write(work) for _ in range(200)))
+            await asyncio.gather(*(storage.transact(work) for _ in range(200)))
             assert len(seen) == 200
             assert len(commits) < 100
 
     @pytest.mark.parametrize("broken", [0, 1, 2])
-    async def test_a_failing_work_fails_its_whole_group(self, path: Path, broken: int) -> None:
-        """Nothing of it is kept, whatever its place in the group, and who waits for it is told."""
+    async def test_a_failing_work_fails_alone(self, path: Path, broken: int) -> None:
+        """Whatever its place in the group: nothing of it is kept, and all of the others."""
 
         def fail(db: sqlite3.Connection) -> object:
+            insert("half of it")(db)
             return db.execute("INSERT INTO nowhere VALUES (1)")
 
         async with opened(path) as storage:
-            entered, gate = threading.Event(), threading.Event()
-
-            def hold(_db: sqlite3.Connection) -> None:
-                entered.set()
-                gate.wait(10)
-
-            holding = asyncio.ensure_future(storage.write(hold))
-            await asyncio.to_thread(entered.wait, 10)
             works = [insert("a"), insert("b")]
             works.insert(broken, fail)
-            group = [asyncio.ensure_future(storage.write(work)) for work in works]
-            await asyncio.sleep(0)
-            gate.set()
-            await holding
-            for result in await asyncio.gather(*group, return_exceptions=True):
-                assert isinstance(result, StorageError)
-                assert str(result) == "writing failed: no such table: nowhere"
-            assert await storage.write(keys) == []
-            await storage.write(insert("c"))
-            assert await storage.write(keys) == ["c"]
+            results: list[object] = await in_one_group(storage, works)
+            assert str(results.pop(broken)) == "writing failed: no such table: nowhere"
+            assert results == [1, 1]
+            assert await storage.transact(keys) == ["a", "b"]
+            await storage.transact(insert("c"))
+            assert await storage.transact(keys) == ["a", "b", "c"]
+
+    async def test_a_full_disk_fails_the_whole_group(self, path: Path) -> None:
+        """None of it is kept, and none of it is tried for as many times as there are works."""
+        ran: list[str] = []
+
+        def note(db: sqlite3.Connection) -> object:
+            ran.append("a")
+            return insert("a")(db)
+
+        async with opened(path) as storage:
+            pages = await storage.transact(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+            storage._connection.execute(f"PRAGMA max_page_count = {pages}")
+            results = await in_one_group(storage, [note, insert("b" * 100_000), insert("c")])
+            assert [str(one) for one in results] == ["writing failed: database or disk is full"] * 3
+            assert ran == ["a"]
+            assert await storage.transact(keys) == []
 
     async def test_an_unforeseen_exception_names_its_kind_only(self, path: Path) -> None:
         """Its text could hold anything. The thread lives on."""
@@ -112,23 +149,49 @@ class TestTransactions:
 
         async with opened(path) as storage:
             with pytest.raises(StorageError, match=r"^writing failed: RuntimeError$"):
-                await storage.write(fail)
-            assert await storage.write(keys) == []
+                await storage.transact(fail)
+            assert await storage.transact(keys) == []
 
     async def test_a_write_is_done_though_nobody_waits_for_it_any_more(self, path: Path) -> None:
         """A poll that is cancelled may have a refusal to keep."""
         async with opened(path) as storage:
-            task = asyncio.create_task(storage.write(insert("a")))
+            task = asyncio.create_task(storage.transact(insert("a")))
             await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await storage.write(keys) == ["a"]
+            assert await storage.transact(keys) == ["a"]
+
+    async def test_what_need_not_be_durable_does_not_wait_for_the_disk(self, path: Path) -> None:
+        """But what is durable does, before and after it, and together with it."""
+        async with opened(path) as storage:
+
+            def synchronous(db: sqlite3.Connection) -> int:
+                return int(db.execute("PRAGMA synchronous").fetchone()[0])
+
+            normal, full = 1, 2
+            for _ in range(2):
+                assert await storage.transact(synchronous) == full
+                assert await storage.transact(synchronous, durable=False) == normal
+            together = (storage.transact(synchronous, durable=durable) for durable in (False, True, False))
+            assert await asyncio.gather(*together) == [full] * 3
+
+    async def test_a_kill_loses_nothing_that_was_not_durable(self, path: Path) -> None:
+        """The kernel has it."""
+        writer = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WRITE, str(path), stdout=asyncio.subprocess.PIPE
+        )
+        assert writer.stdout is not None
+        assert await writer.stdout.readline() == b"written\n"
+        writer.kill()
+        await writer.communicate()
+        async with opened(path) as storage:
+            assert storage.read(keys) == ["not durable"]
 
     async def test_closing_writes_what_waits(self, path: Path) -> None:
         """A stop loses nothing."""
-        storage = Storage(path, exclusive=True, now=NOW)
-        tasks = [asyncio.ensure_future(storage.write(insert(str(number)))) for number in range(20)]
+        storage = open_storage(path, exclusive=True, now=NOW)
+        tasks = [asyncio.ensure_future(storage.transact(insert(str(number)))) for number in range(20)]
         await asyncio.sleep(0)
         await storage.close()
         assert await asyncio.gather(*tasks) == [1] * 20
@@ -139,20 +202,20 @@ class TestTransactions:
         """But works as long as it lives."""
         for _ in range(2):
             async with opened(None) as storage:
-                await storage.write(insert("a"))
-                assert await storage.write(keys) == ["a"]
+                await storage.transact(insert("a"))
+                assert await storage.transact(keys) == ["a"]
 
     async def test_a_full_disk_while_running(self, path: Path) -> None:
         """The write fails, what was there stays, and it goes on once there is room."""
         async with opened(path) as storage:
-            await storage.write(insert("a"))
-            pages = await storage.write(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+            await storage.transact(insert("a"))
+            pages = await storage.transact(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
             storage._connection.execute(f"PRAGMA max_page_count = {pages}")
             with pytest.raises(StorageError, match=r"^writing failed: database or disk is full$"):
-                await storage.write(insert("b" * 100_000))
-            assert await storage.write(keys) == ["a"]
+                await storage.transact(insert("b" * 100_000))
+            assert await storage.transact(keys) == ["a"]
             storage._connection.execute(f"PRAGMA max_page_count = {pages + 100}")
-            await storage.write(insert("b" * 100_000))
+            await storage.transact(insert("b" * 100_000))
 
     async def test_what_is_read_fails_in_our_words(self, path: Path) -> None:
         """As writes do."""
@@ -167,7 +230,7 @@ class TestOpening:
         before = os.umask(0)
         try:
             async with opened(path) as storage:
-                await storage.write(insert("a"))
+                await storage.transact(insert("a"))
                 modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
         finally:
             os.umask(before)
@@ -177,25 +240,25 @@ class TestOpening:
     async def test_writes_survive_a_power_cut(self, path: Path) -> None:
         """That takes a sync at each commit."""
         async with opened(path) as storage:
-            assert await storage.write(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (2,)
-            assert await storage.write(lambda db: db.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
-            assert await storage.write(lambda db: db.execute("PRAGMA foreign_keys").fetchone()) == (1,)
+            assert await storage.transact(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (2,)
+            assert await storage.transact(lambda db: db.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+            assert await storage.transact(lambda db: db.execute("PRAGMA foreign_keys").fetchone()) == (1,)
 
     def test_an_empty_file_is_a_new_one(self, path: Path) -> None:
         """As `mktemp` leaves it."""
         path.touch()
-        asyncio.run(Storage(path, exclusive=True, now=NOW).close())
+        asyncio.run(open_storage(path, exclusive=True, now=NOW).close())
         assert path.read_bytes().startswith(b"SQLite format 3")
 
     async def test_charges_and_resumptions_of_a_clock_that_was_ahead_are_of_now(self, path: Path) -> None:
         """Else they would stand for as long as it was ahead."""
         async with opened(path) as storage:
-            await storage.write(lambda db: db.execute("INSERT INTO credential (key) VALUES ('k')"))
+            await storage.transact(lambda db: db.execute("INSERT INTO credential (key) VALUES ('k')"))
             times = [(NOW - 5,), (NOW + 1e7,)]
-            await storage.write(
+            await storage.transact(
                 lambda db: db.executemany("INSERT INTO charge (credential, at) VALUES (1, ?)", times)
             )
-            await storage.write(
+            await storage.transact(
                 lambda db: db.executemany("INSERT INTO resumption (at, key) VALUES (?, random())", times)
             )
         async with opened(path) as storage:
@@ -246,7 +309,7 @@ class TestRefusals:
         async with opened(path):
             pass
         with closing(sqlite3.connect(path)) as db:
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+            db.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
         assert refusal(path) == f"{path}: was written by a newer version of cfdi-stamps-exporter"
 
     @pytest.mark.parametrize("page", range(1, 12))
@@ -254,7 +317,7 @@ class TestRefusals:
         """Whichever page is hit: it is found at the start, not by a poll weeks later."""
         async with opened(path) as storage:
             for number in range(300):
-                await storage.write(insert(f"{number} {'x' * 50}"))
+                await storage.transact(insert(f"{number} {'x' * 50}"))
             pages = storage.read(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
         assert pages >= 12
         with path.open("r+b") as file:
@@ -268,7 +331,7 @@ class TestRefusals:
         """As a copy that ran out of space."""
         async with opened(path) as storage:
             for number in range(300):
-                await storage.write(insert(f"{number} {'x' * 50}"))
+                await storage.transact(insert(f"{number} {'x' * 50}"))
         os.truncate(path, 3 * 4096)
         said = refusal(path)
         assert said.startswith((f"{path}: is damaged: ", f"{path}: can't be used: database disk image"))
@@ -279,15 +342,16 @@ class TestRefusals:
         for _ in range(2):
             assert "file is not a database" in refusal(path)
         path.unlink()
-        asyncio.run(Storage(path, exclusive=True, now=NOW).close())
+        asyncio.run(open_storage(path, exclusive=True, now=NOW).close())
 
 
 OPEN = """
 import sys
 from pathlib import Path
-from exporter.storage.engine import Storage, StorageError
+from exporter.daemon.state_file import open_storage
+from exporter.storage.engine import StorageError
 try:
-    Storage(Path(sys.argv[1]), exclusive=True, now=0.0)
+    open_storage(Path(sys.argv[1]), exclusive=True, now=0.0)
 except StorageError as error:
     print(error)
 else:
@@ -335,7 +399,7 @@ class TestDisks:
     async def test_a_full_disk_under_a_state_that_was_there_before(self, tmp_path: Path) -> None:
         """Found at the start, not by the first charge."""
         async with opened(tmp_path / "state.db") as storage:
-            await storage.write(insert("a"))
+            await storage.transact(insert("a"))
         mounted = tmp_path / "mounted"
         mounted.mkdir()
         full = (
@@ -370,8 +434,8 @@ class TestDisks:
 HOLD = """
 import sys, time
 from pathlib import Path
-from exporter.storage.engine import Storage
-storage = Storage(Path(sys.argv[1]), exclusive=True, now=0.0)
+from exporter.daemon.state_file import open_storage
+storage = open_storage(Path(sys.argv[1]), exclusive=True, now=0.0)
 storage._connection.execute("BEGIN IMMEDIATE")
 storage._connection.execute("INSERT INTO resumption VALUES ('never committed', 1)")
 print("held", flush=True)
@@ -401,17 +465,17 @@ class TestSharing:
             daemon = await stack.enter_async_context(opened(path))
             check = await stack.enter_async_context(opened(path, exclusive=False))
             another = await stack.enter_async_context(opened(path, exclusive=False))
-            await check.write(insert("check"))
-            await daemon.write(insert("daemon"))
-            assert await another.write(keys) == ["check", "daemon"]
+            await check.transact(insert("check"))
+            await daemon.transact(insert("daemon"))
+            assert await another.transact(keys) == ["check", "daemon"]
 
     async def test_many_that_open_a_new_file_at_once(self, path: Path) -> None:
         """One makes the tables, the others find them."""
         storages = await asyncio.gather(
-            *(asyncio.to_thread(Storage, path, exclusive=False, now=NOW) for _ in range(8))
+            *(asyncio.to_thread(open_storage, path, exclusive=False, now=NOW) for _ in range(8))
         )
         for number, storage in enumerate(storages):
-            await storage.write(insert(str(number)))
+            await storage.transact(insert(str(number)))
         for storage in storages:
             await storage.close()
         with closing(sqlite3.connect(path)) as db:
@@ -420,7 +484,7 @@ class TestSharing:
     async def test_a_kill_frees_the_file_and_leaves_it_whole(self, path: Path) -> None:
         """Nothing to repair and no lock to delete by hand; what wasn't committed is gone."""
         async with opened(path) as storage:
-            await storage.write(insert("kept"))
+            await storage.transact(insert("kept"))
         holder = await asyncio.create_subprocess_exec(
             sys.executable, "-c", HOLD, str(path), stdout=asyncio.subprocess.PIPE
         )
@@ -430,8 +494,8 @@ class TestSharing:
         holder.kill()
         await holder.communicate()
         async with opened(path) as storage:
-            assert await storage.write(keys) == ["kept"]
-            assert await storage.write(lambda db: db.execute("PRAGMA integrity_check").fetchall()) == [
+            assert await storage.transact(keys) == ["kept"]
+            assert await storage.transact(lambda db: db.execute("PRAGMA integrity_check").fetchall()) == [
                 ("ok",)
             ]
 
@@ -440,7 +504,7 @@ class TestSharing:
         async with opened(path) as storage:
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
-                waiting = asyncio.ensure_future(storage.write(insert("a")))
+                waiting = asyncio.ensure_future(storage.transact(insert("a")))
                 await asyncio.sleep(0.2)
                 assert not waiting.done()
                 other.execute("COMMIT")

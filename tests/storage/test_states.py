@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.account.outcome import Failure, Reading, Reason
 from exporter.account.state import Figure, Rise, State, Suspension
-from exporter.storage.engine import _SCHEMA
+from exporter.storage import migrations
 from exporter.storage.states import load, save
 
 NOW = 1_700_000_000.0
@@ -45,7 +45,7 @@ def db() -> Iterator[sqlite3.Connection]:
 def made() -> "closing[sqlite3.Connection]":
     """An empty storage in memory."""
     connection = sqlite3.connect(":memory:")
-    connection.executescript(_SCHEMA)
+    migrations.first(connection, NOW)
     return closing(connection)
 
 

@@ -13,6 +13,7 @@ from exporter import log
 from exporter.account.outcome import Failure, Outcome, Reading, Reason
 from exporter.account.state import State
 from exporter.config import Account, Config, Environment, TlsConfig
+from exporter.daemon.state_file import MEND, STEPS
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
 from exporter.guard.gate import Guard
@@ -137,11 +138,14 @@ class FlakyStorage(Storage):
     after: Callable[[int], None] = staticmethod(lambda _number: None)
     writes = 0
 
-    async def write(self, work: Work[Result]) -> Result:
+    def __init__(self, path: Path | None, *, exclusive: bool, now: float) -> None:
+        super().__init__(path, STEPS, mend=MEND, exclusive=exclusive, now=now)
+
+    async def transact(self, work: Work[Result], *, durable: bool = True) -> Result:
         self.writes += 1
         number = self.writes
         self.before(number)
-        result = await super().write(work)
+        result = await super().transact(work, durable=durable)
         self.after(number)
         return result
 
@@ -309,8 +313,8 @@ class Life:
         if not self.ended:
             self.ended = True
             await self._cancel()
-            while not self.storage._work.empty():
-                self.storage._work.get()
+            while not self.storage._waiting.empty():
+                self.storage._waiting.get()
             await self.storage.close()
 
     async def _cancel(self) -> None:
