@@ -1,7 +1,8 @@
 """What a poll ends in: a reading of the provider's answer, or a failure to get one.
 
-An outcome says its own meaning: what follows for the next poll (``Effect``) and what it says of the credential
-that it was sent with (``Verdict``). Which code of which provider means what is the provider's matter.
+An outcome says its own meaning: what follows for the next poll (``Effect``) and what it says of the
+credential that it was sent with (``Verdict``). Which code of which provider means what is the provider's
+matter.
 """
 
 from dataclasses import dataclass
@@ -58,8 +59,8 @@ class Code:
     """One of a provider's codes, and what it means.
 
     ``label`` is the value of the label ``code``, which is bounded: undocumented codes share one. ``meaning``
-    is a part of a sentence, ``advice`` are sentences on what a person can do; ``spanish`` are both in Spanish.
-    ``exhausted`` says that no stamp is left, with or without figures.
+    is a part of a sentence, ``advice`` are sentences on what a person can do; ``spanish`` are both in
+    Spanish. ``exhausted`` says that no stamp is left, with or without figures.
     """
 
     number: int
@@ -78,8 +79,8 @@ class Failure:
     """A poll without an answer that can be used.
 
     ``detail`` is this project's own text, never the provider's: an answer can echo the password. ``sent`` is
-    false where the credential didn't leave the process. ``retry_after`` are the seconds for which the provider
-    wants to be left alone, where it says so.
+    false where the credential didn't leave the process. ``retry_after`` are the seconds for which the
+    provider wants to be left alone, where it says so.
     """
 
     reason: Reason
@@ -92,7 +93,7 @@ class Failure:
     @property
     def answered(self) -> bool:
         """Whether the service itself has answered, whatever it said."""
-        return self.verdict not in (Verdict.UNKNOWN_ON_THE_WAY, Verdict.NEUTRAL)
+        return self.verdict not in (Verdict.NEUTRAL, Verdict.UNKNOWN_ON_THE_WAY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.account.codes import EXHAUSTED, Effect, advice, effect, meaning
-from exporter.account.outcome import Failure, Outcome, Reading
+from exporter.account.login import Held, Login
+from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
+from exporter.account.policy import balance
 from exporter.account.state import Suspension
-from exporter.clock import Clock
 from exporter.config import Account, Config
 from exporter.daemon.state_file import open_storage
-from exporter.guard.gate import Credential, Guard, ResumeTooSoonError
-from exporter.guard.ledger import Held
-from exporter.provider.solucion_factible.provider import Provider
+from exporter.guard.gate import Gate, ResumeTooSoonError
+from exporter.provider.contract import Provider
+from exporter.provider.solucion_factible import codes
+from exporter.provider.solucion_factible.provider import SolucionFactible
 
 
 class Colour(Enum):
@@ -61,13 +62,20 @@ async def run(
     It may run beside the daemon, on the same storage: the tries of both count together. Raises StorageError
     where the storage can't be used: nothing is sent then.
     """
-    clock: Clock = time
+    clock = time
     if storage_path is None:
         log.warning("nothing is kept: this try counts with no other", storage=":memory:")
     storage = open_storage(storage_path, exclusive=False, now=clock.time())
-    provider = Provider(account.environment, clock, log.debug)
+    failed: list[Exception] = []
+    gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=failed.append)
+    provider = SolucionFactible(account.environment, clock, log.debug)
+    login = Login(account.guard_key, account.password, account)
     try:
-        return await _Check(account, Guard(storage), provider, clock).run(resume=resume)
+        report = await _Check(account, login, gate, provider).run(resume=resume)
+        await gate.close(account.timeout)
+        if failed:
+            raise failed[0]
+        return report
     finally:
         await provider.close()
         await storage.close()
@@ -76,64 +84,73 @@ async def run(
 @dataclass(frozen=True, slots=True)
 class _Check:
     account: Account
-    guard: Guard
+    login: Login
+    gate: Gate
     provider: Provider
-    clock: Clock
 
     async def run(self, *, resume: bool) -> Report:
-        credential, standing = await self.guard.adopt(self.account, self.clock.time())
-        if standing.suspension and resume:
+        await self.gate.adopt(self.login)
+        if resume:
             try:
-                await self.guard.resume(credential, self.account, self.clock.time())
+                await self.gate.resume(self.login)
             except ResumeTooSoonError as error:
                 return self._report(False, f"not resumed: {error}, next at {_when(error.at)}")
-        elif standing.suspension:
-            return self._suspended(standing.suspension)
-        return await self._ask(credential)
-
-    async def _ask(self, credential: Credential) -> Report:
-        operation = await self.provider.operation(self.account.timeout)
-        if isinstance(operation, Failure):
-            return self._told(operation, refusals=0)
-        charge = await self.guard.charge(credential, self.account, self.clock.time())
-        if isinstance(charge, Held):
-            return self._held(charge)
-        started = self.clock.time()
-        outcome = await self.provider.ask(operation, self.account, credential.password)
-        refusals = await self.guard.settle(credential, charge, outcome, self.account, started)
-        return self._told(outcome, refusals=refusals)
+        if self.login.suspension:
+            return self._suspended(self.login.suspension)
+        if failure := await self.provider.ready(self.account.timeout):
+            return self._told(failure)
+        tried = await self.provider.ask(self, self.gate)
+        if isinstance(tried, Held):
+            return self._held(tried)
+        await self.gate.kept()
+        return self._told(tried.outcome)
 
     def _held(self, held: Held) -> Report:
         if held.suspension:
             return self._suspended(held.suspension)
+        when = _when(held.until)
+        if held.blocked:
+            return self._report(
+                False,
+                "not asked: what became of the last tries isn't known, and they may have been refused.",
+                f"The guard allows the next one at {when}. For one now: check --resume, once an hour.",
+            )
         return self._report(
             False,
-            "not asked: this credential was tried a short while ago, and another try could count against the",
-            f"account. The guard allows the next one at {_when(held.until)}.",
+            "not asked: this login was tried a short while ago, and another try could count against the",
+            f"account. The guard allows the next one at {when}.",
         )
 
     def _suspended(self, suspension: Suspension) -> Report:
+        code = suspension.code
         return self._report(
             False,
             f"not asked: suspended since {_when(suspension.since)}, when the provider answered",
-            f"{suspension.code}: {meaning(suspension.code)}.",
-            advice(suspension.code),
+            f"{code.number}: {code.meaning}.",
+            code.advice,
             "Once that is done, lift the suspension: reload with another credential, or check --resume.",
         )
 
-    def _told(self, outcome: Outcome, *, refusals: int) -> Report:
+    def _told(self, outcome: Outcome) -> Report:
         if isinstance(outcome, Failure):
-            return self._report(False, f"no answer ({outcome.reason}): {outcome.detail}.")
-        code = f"{outcome.status}: {meaning(outcome.status)}."
-        if effect(outcome.status) is Effect.BALANCE:
+            lines = [f"no answer ({outcome.reason}): {outcome.detail}."]
+            if outcome.verdict in (Verdict.UNKNOWN_FROM_SERVICE, Verdict.UNKNOWN_ON_THE_WAY):
+                lines.append(
+                    "The provider may have counted it as a failed login: the guard counts it for an hour"
+                )
+                lines.append("or longer, unless a login is accepted before.")
+            return self._report(False, *lines)
+        code = f"{outcome.code.number}: {outcome.code.meaning}."
+        if outcome.effect is Effect.BALANCE:
             figures, colour = _figures(outcome, self.account), _colour(outcome, self.account)
-            if _available(outcome) is None:
+            if balance(outcome) is None:
                 return self._report(False, code, *figures, "It doesn't say how many stamps are available.")
-            return self._report(True, code, *figures, advice(outcome.status), colour=colour)
-        lines = [code, advice(outcome.status)]
-        if effect(outcome.status) is Effect.REFUSED:
+            return self._report(True, code, *figures, outcome.code.advice, colour=colour)
+        lines = [code, outcome.code.advice]
+        if outcome.verdict is Verdict.REFUSED:
             lines.append(
-                f"That was refusal {refusals} of {self.account.auth_attempts} before it is suspended."
+                f"That was refusal {self.login.refusals} of {self.account.auth_attempts}"
+                " before it is suspended."
             )
         return self._report(False, *lines)
 
@@ -143,7 +160,7 @@ class _Check:
 
 
 def _figures(reading: Reading, account: Account) -> list[str]:
-    available = _available(reading)
+    available = balance(reading)
     figures = [
         f"{name:<11}{stamps:>12,}"
         for name, stamps in (
@@ -158,10 +175,6 @@ def _figures(reading: Reading, account: Account) -> list[str]:
     return figures
 
 
-def _available(reading: Reading) -> int | None:
-    return 0 if reading.available is None and reading.status in EXHAUSTED else reading.available
-
-
 def _threshold(available: int | None, account: Account) -> tuple[str, int] | None:
     """Return the worst threshold that a balance is below."""
     for name, threshold in (("critical", account.critical), ("warning", account.warning)):
@@ -171,10 +184,10 @@ def _threshold(available: int | None, account: Account) -> tuple[str, int] | Non
 
 
 def _colour(reading: Reading, account: Account) -> Colour:
-    below = _threshold(_available(reading), account)
-    if _available(reading) is None:
+    below = _threshold(balance(reading), account)
+    if balance(reading) is None:
         return Colour.BAD
-    if reading.status in EXHAUSTED or (below and below[0] == "critical"):
+    if reading.code.exhausted or (below and below[0] == "critical"):
         return Colour.BAD
     return Colour.LOW if below else Colour.GOOD
 

@@ -21,15 +21,16 @@ from exporter.daemon.signals import raise_file_limit, stop_signals
 from exporter.daemon.state_file import open_storage
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
-from exporter.guard.gate import Guard
-from exporter.guard.ledger import held
+from exporter.guard.gate import Gate
+from exporter.guard.ledger import remembered
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts
 from exporter.polling.poller import Poller
 from exporter.polling.roster import Roster
 from exporter.polling.scheduler import Scheduler
 from exporter.provider.pool import Providers
-from exporter.provider.solucion_factible.provider import Provider
+from exporter.provider.solucion_factible import codes
+from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.storage.engine import Storage
 from exporter.storage.states import load
 from exporter.web.application import Pages
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 STOP_GRACE: Final = 4.0
 """Seconds that polls under way have to end when the daemon stops; supervisors kill after ten or more."""
+
+KEEP_GRACE: Final = 2.0
+"""Seconds to keep refusals that came last: those that aren't by then leave their tries open."""
 
 PUBLISH_EVERY: Final = 0.5
 """Seconds between two batches of changed states that are stored and shown."""
@@ -157,12 +161,18 @@ class Daemon:
 
     @asynccontextmanager
     async def _polling(self, storage: Storage) -> AsyncIterator[None]:
-        guard = Guard(storage)
-        providers = Providers(lambda environment: Provider(environment, self._clock, self._log.info))
+        gate = Gate(
+            storage,
+            self._clock,
+            codes=codes.code,
+            refused=codes.REFUSED,
+            storage_failed=self._background.storage_failed,
+        )
+        providers = Providers(lambda environment: SolucionFactible(environment, self._clock, self._log.info))
         poller = Poller(
             self._accounts,
             providers,
-            guard,
+            gate,
             clock=self._clock,
             metrics=self._metrics,
             log=self._log,
@@ -174,12 +184,12 @@ class Daemon:
             self._accounts,
             providers,
             scheduler,
-            guard,
+            gate,
             arrange=self._exposition.arrange,
             clock=self._clock,
             log=self._log,
-            states=storage.read(lambda db: load(db, self._clock.time())),
-            held=storage.read(held),
+            states=storage.read(lambda db: load(db, self._clock.time(), codes.code)),
+            remembered=storage.read(lambda db: remembered(db, codes.code)),
         )
         self._roster = roster
         publisher = Publisher(self._accounts, storage, self._exposition)
@@ -200,6 +210,7 @@ class Daemon:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await providers.close()
+            await gate.close(KEEP_GRACE)
             await background.guarded(publisher.publish)
 
     async def _start(self, roster: Roster) -> None:

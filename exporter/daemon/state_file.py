@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Final
 
-from exporter.guard.mending import mend_times
+from exporter.guard.tables import mend_times, open_tries
 from exporter.storage import migrations
 from exporter.storage.engine import Storage
 from exporter.storage.migrations import Step
 
-STEPS: Final[tuple[Step, ...]] = (migrations.first,)
+STEPS: Final[tuple[Step, ...]] = (migrations.first, open_tries)
 """All that was ever done to the tables: only appended to."""
 
 MEND: Final[tuple[Step, ...]] = (mend_times,)

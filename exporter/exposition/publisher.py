@@ -32,7 +32,7 @@ class Publisher:
                 changed[name] = monitored
         if not changed:
             return
-        states = [(monitored.credential.key, monitored.state) for monitored in changed.values()]
+        states = [(monitored.login.key, monitored.state) for monitored in changed.values()]
         try:
             await self._storage.transact(lambda db: save(db, states))
         except StorageError:

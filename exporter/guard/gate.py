@@ -1,230 +1,449 @@
-"""The lockout guard: a wrong credential is tried ``auth_attempts`` times, whatever happens to the process.
+"""The gate: charge → send → settle. Whatever puts a credential on the wire comes through here.
 
-A login that fails too often locks the account at the provider, and with it the company's invoicing. So a
-try with a credential that isn't proven is *charged*, durably, before it is sent, and is sent only while fewer
-than ``auth_attempts`` charges stand. "Proven" is what the provider has accepted in this process.
-
-Kept for each credential, by the account at the provider (``Account.guard_key``):
-
-* its charges: of tries under way, and of those that were refused (601), which stay;
-* the time before which no further try may be sent;
-* its suspension;
-* its fingerprint, once it was refused or suspended: a restart with another credential starts anew, one with
-  the same, or with one that was refused before, doesn't.
-
-A credential that the provider accepts is forgotten: nothing is held against it.
+A login that fails too often locks the account at the provider, and with it the company's invoicing. So a try
+with a credential that the provider hasn't accepted in this process is written down, durably, before it is
+sent, and is sent only while refusals of this credential and open tries of its login are fewer than
+``auth_attempts``. A try whose outcome isn't known stays open until it lapses. What is kept, and for how long,
+is the ledger's.
 """
 
 import asyncio
-import hashlib
-import hmac
-import os
-import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from exporter.account.codes import Effect, effect
-from exporter.account.outcome import Failure, Outcome, Reading
-from exporter.account.policy import suspends
+from exporter.account.login import Held, Login, TooLateError, Tried
+from exporter.account.outcome import Code, Outcome, Reading, Reason, Verdict, unsent
 from exporter.account.state import Suspension
-from exporter.config import Account
-from exporter.guard import ledger
-from exporter.guard.ledger import Charge, Held, Standing
+from exporter.clock import Clock
+from exporter.guard import ledger, marks
+from exporter.guard.credential import Fingerprint, Fingerprints
+from exporter.guard.ledger import Codes, Unsure
+from exporter.guard.tables import Kind, shift_times
 from exporter.secret import Secret
 from exporter.storage.engine import Storage, StorageError
 
+JUMP: Final = 1.0
+"""Seconds that the wall clock may run apart from the monotonic one before it is taken to have jumped."""
 
-@dataclass(slots=True, eq=False)
-class Credential:
-    """A login that tries are charged to.
+OUTAGE: Final = 600.0
+"""Seconds without any answer of a provider after which the next one lets open tries lapse early."""
 
-    ``record`` is its record in the storage, ``None`` while it has none; ``strangers`` are the records of the
-    same account that are known to be other credentials'.
-    """
-
-    key: str
-    password: Secret
-    record: int | None = None
-    strangers: frozenset[int] = frozenset()
+_STRANGE: Final = 64  # tries of a login that are remembered to have carried another password than the present
 
 
 class ResumeTooSoonError(Exception):
-    """The account was resumed less than an hour ago; ``at`` is when it can be again (Unix time)."""
+    """The login was resumed less than an hour ago; ``at`` is when it can be again (Unix time)."""
 
     def __init__(self, at: float) -> None:
         super().__init__("an account can be resumed once an hour")
         self.at = at
 
 
-class Guard:
-    """Charges tries and keeps suspensions.
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A refusal that is to be kept: of which login, which try, and when that was sent."""
 
-    Its methods raise StorageError where the storage fails: nothing may be sent then that isn't proven.
+    login: Login
+    number: int | None
+    reading: Reading
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Permit:
+    """Leave to send one try, while its record surely stands: a frozen process must not send it hours later.
+
+    ``number`` is that of the try; ``at`` (Unix time) and ``start`` (monotonic) are when it was asked for.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    number: int
+    login: Login
+    clock: Clock
+    at: float
+    start: float
+
+    def password(self) -> Secret:
+        passed = max(self.clock.time() - self.at, self.clock.monotonic() - self.start)
+        if not self.login.wanted or passed > self.login.terms.timeout:
+            raise TooLateError
+        return self.login.password
+
+
+class Gate:
+    """Lets tries through, and keeps what became of them. To be made in a running event loop.
+
+    ``codes`` gives the meaning of a stored number, ``refused`` is the code that a login is suspended for
+    which has used up its tries. ``storage_failed`` is told of errors that nobody else is told of.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        *,
+        codes: Codes,
+        refused: Code,
+        storage_failed: Callable[[StorageError], object],
+    ) -> None:
         self._storage = storage
-        # Whose records are, of those that this process has used: it needs no fingerprint to tell.
+        self._clock = clock
+        self._codes = codes
+        self._refused = refused
+        self._storage_failed = storage_failed
+        self._marks = marks.Marks(storage)
+        self._numbers = marks.numbers()
+        self._fingerprints = Fingerprints()
+        # Whose the records are that this process has made or compared: it needs no fingerprint to tell.
         self._owners: dict[int, Secret] = {}
-        self._owed: list[tuple[Credential, Charge | None, Reading, Account, float]] = []
+        # What this process has tried of each login that isn't proven: the latest tries and their passwords.
+        self._tries: dict[str, dict[int, Login]] = {}
+        # Refusals that are being kept, and those that could not be.
+        self._pending: dict[Login, asyncio.Task[None]] = {}
+        self._owed: list[_Owed] = []
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._apart = clock.time() - clock.monotonic()
+        self._silent_since: dict[str, float] = {}  # by provider: the first poll without an answer since one
 
-    async def adopt(
-        self, account: Account, now: float, previous: Credential | None = None
-    ) -> tuple[Credential, Standing]:
-        """Return the credential that an account has in the configuration, and what is held against it.
+    async def attempt(self, login: Login, send: "Callable[[_Permit], Awaitable[Outcome]]") -> Tried | Held:
+        """Have a try with a login sent, if that is allowed, and keep what its outcome says.
 
-        It is told by its fingerprint. Where a record has none, as the process was killed before it was made,
-        the credential is taken for that record's. ``previous`` is the credential that a reload replaced.
+        Raises StorageError where what isn't proven can't be charged: nothing is sent then.
         """
-        credential = Credential(account.guard_key, account.password)
-        if previous and previous.key == credential.key and previous.password != credential.password:
-            await self._remember(previous)
-        standing = await self._identify(credential, account, now)
-        if standing.refusals or standing.suspension:
-            await self._remember(credential)
-        return credential, standing
-
-    async def charge(self, credential: Credential, account: Account, now: float) -> Charge | Held:
-        """Charge a try with a credential that isn't proven; where it is held back nothing may be sent."""
-        limit, interval = account.auth_attempts, account.interval
-
-        def work(db: sqlite3.Connection) -> tuple[int, Charge | Held] | None:
-            if ledger.is_unsure(db, credential.key, credential.record, credential.strangers):
-                return None
-            record = ledger.record_of(db, credential.key, credential.record)
-            return record, ledger.charge(db, record, limit, interval, now)
-
-        while (charged := await self._storage.transact(work)) is None:
-            await self._identify(credential, account, now)
-        record, charge = charged
-        self._use(credential, record)
-        return charge
-
-    async def settle(
-        self, credential: Credential, charge: Charge | None, outcome: Outcome, account: Account, now: float
-    ) -> int:
-        """Keep what an outcome means for the credential that it was sent with.
-
-        ``charge`` is ``None`` where the credential was proven; ``now`` is when the try was sent. Return the
-        refusals that stand.
-        """
-        kind = Effect.RETRY if isinstance(outcome, Failure) else effect(outcome.status)
-        harmful = kind in (Effect.REFUSED, Effect.STOP)
-        if kind is Effect.BALANCE:
-            await self._forget(credential, charge)
-            return 0
-        if charge is None and not harmful:
-            return 0  # nothing is held against a proven credential, and this changes nothing
+        if login.suspension:
+            return Held(self._clock.time(), login.suspension)
+        permit = await self._mark(login) if login.proven else None
+        proven = permit is not None
+        if permit is None:
+            charged = await self._charge(login)
+            if isinstance(charged, Held):
+                return charged
+            permit = charged
+        started, start = self._clock.time(), self._clock.monotonic()
         try:
-            refusals = await self._charge_outcome(credential, charge, outcome, account, now)
-        except StorageError:
-            if harmful and isinstance(outcome, Reading):
-                self._owed.append((credential, charge, outcome, account, now))
-            raise
-        if harmful:
-            refusals = (await self._identify(credential, account, now)).refusals
-            await self._remember(credential)
-        return refusals
+            outcome = await send(permit)
+        except TooLateError:
+            outcome = unsent(Reason.TIMEOUT, "the process stood still, or the configuration was reloaded")
+        took = self._clock.monotonic() - start
+        await self._settle(permit, outcome, started, proven=proven)
+        return Tried(outcome, started, took)
 
-    async def pay(self) -> None:
-        """Keep the refusals that could not be kept when they came."""
+    async def adopt(self, login: Login) -> None:
+        """Find out what is held against a login's password. It takes long where others were refused.
+
+        Raises StorageError.
+        """
+        known = await self._identify(login)
+        login.refusals = known.refusals if known else 0
+        login.suspension = known.suspension if known else None
+
+    async def resume(self, login: Login) -> bool:
+        """Lift a suspension, or close the open tries, for one new try; return whether there was any need.
+
+        Raises StorageError, and ResumeTooSoonError where it was resumed less than an hour ago.
+        """
+        if pending := self._pending.get(login):
+            await asyncio.wait([pending])
+        await self.keep_owed()
+        fingerprint: Fingerprint | None = None
+        while True:
+            now = self._clock.time()
+            made = fingerprint
+            outcome = await self._storage.transact(
+                lambda db, made=made, now=now: ledger.resume(db, login, made, now, self._codes)  # type: ignore[misc]
+            )
+            if isinstance(outcome, Unsure):
+                await self._identify(login)
+            elif outcome is None:
+                fingerprint = await self._fingerprints.make(login.password)
+            elif outcome is True or outcome is False:
+                if outcome:
+                    await self.adopt(login)
+                return outcome
+            else:
+                raise ResumeTooSoonError(outcome)
+
+    async def review(self, logins: Iterable[Login]) -> list[Login]:
+        """Take over what other processes have suspended or resumed; return the logins that are to be adopted.
+
+        These have a suspended credential of which it isn't known whether it is their own. Raises
+        StorageError.
+        """
+        await self.keep_owed()
+        now = self._clock.time()
+        await self._notice_jump(now - self._clock.monotonic())
+        # Those that are suspended from here on have no record yet.
+        asked = list(logins)
+        found = await self._storage.transact(lambda db: ledger.suspensions(db, self._codes))
+        unsure = []
+        for login in asked:
+            suspensions = found.get(login.key, {})
+            if suspensions.keys() - login.others - {login.record}:
+                unsure.append(login)
+            elif login not in self._pending:
+                login.suspension = suspensions.get(login.record or 0)
+                if login.suspension:
+                    login.proven = False
+        return unsure
+
+    async def free_at(self, logins: Sequence[Login]) -> list[float | None]:
+        """Return from when on each login may be tried (Unix time), as far as its open tries go.
+
+        ``None`` where something else holds it. Raises StorageError.
+        """
+        now = self._clock.time()
+        return await self._storage.transact(
+            lambda db: [ledger.free_at(db, login, now, self._codes) for login in logins], durable=False
+        )
+
+    async def keep_owed(self) -> None:
+        """Keep the refusals that could not be kept when they came. Raises StorageError."""
         owed, self._owed = self._owed, []
-        for place, (credential, charge, outcome, account, now) in enumerate(owed):
+        for place, refusal in enumerate(owed):
             try:
-                await self.settle(credential, charge, outcome, account, now)
+                await self._keep(refusal)
             except StorageError:
-                self._owed += owed[place + 1 :]
+                self._owed = [*owed[place:], *self._owed]
                 raise
 
-    async def _forget(self, credential: Credential, charge: Charge | None) -> None:
-        record = credential.record
-        if record is not None:
-            await self._storage.transact(lambda db: ledger.forget(db, record, charge))
-            self._owners.pop(record, None)
-            credential.record = None
+    async def kept(self) -> None:
+        """Wait until all outcomes so far are kept, as far as the storage works."""
+        while self._keeping:
+            await asyncio.wait(self._keeping)
+        await self._marks.written()
 
-    def _use(self, credential: Credential, record: int) -> None:
-        credential.record = record
-        self._owners[record] = credential.password
+    async def close(self, limit: float) -> None:
+        """Keep what is still to be kept, for at most ``limit`` seconds: what isn't leaves its try open."""
+        try:
+            async with asyncio.timeout(limit):
+                await self.kept()
+                await self.keep_owed()
+        except TimeoutError:
+            pass
+        except StorageError as error:
+            self._storage_failed(error)
+        for task in self._keeping:
+            task.cancel()
 
-    async def _charge_outcome(
-        self, credential: Credential, charge: Charge | None, outcome: Outcome, account: Account, now: float
-    ) -> int:
-        kind = Effect.RETRY if isinstance(outcome, Failure) else effect(outcome.status)
-        limit, interval = account.auth_attempts, account.interval
+    # Charge. --------------------------------------------------------------------------------------------
 
-        def work(db: sqlite3.Connection) -> tuple[int, int]:
-            record = ledger.record_of(db, credential.key, credential.record)
-            if kind is Effect.REFUSED:
-                ledger.refuse(db, record, charge, interval, now)
-            elif charge:
-                ledger.give_back(db, record, charge, sent=not isinstance(outcome, Failure) or outcome.sent)
-            refusals = ledger.refusals(db, record)
-            if not isinstance(outcome, Failure) and suspends(outcome.status, refusals, limit):
-                ledger.suspend(db, record, Suspension(outcome.status, now))
-            return record, refusals
+    async def _permit(self, login: Login) -> _Permit:
+        at, start = self._clock.time(), self._clock.monotonic()
+        await self._notice_jump(at - start)
+        return _Permit(next(self._numbers), login, self._clock, at, start)
 
-        record, refusals = await self._storage.transact(work)
-        self._use(credential, record)
-        return refusals
+    async def _mark(self, login: Login) -> _Permit | None:
+        """Open the try of a proven login; return ``None`` where it isn't proven any more by then.
 
-    async def _identify(self, credential: Credential, account: Account, now: float) -> Standing:
-        """Find the records that are, or may be, this credential's, and make one of them."""
-        key, own = credential.key, credential.record
-        limit, interval = account.auth_attempts, account.interval
-        records = await self._storage.transact(lambda db: ledger.fingerprints(db, key))
-        owners = {record: self._owners[record] for record, _, _ in records if record in self._owners}
-        same = await asyncio.to_thread(_same, records, own, owners, credential.password)
-        credential.strangers = frozenset(record for record, _, _ in records) - same
-        if not same:
-            credential.record = None
-            return Standing()
-        kept = own if own in same else max(same)
-        self._use(credential, kept)
-        others = same - {kept}
-        return await self._storage.transact(lambda db: ledger.merge(db, kept, others, limit, interval, now))
-
-    async def _remember(self, credential: Credential) -> None:
-        """Make the fingerprint of a credential that has a record, unless it has one.
-
-        It takes some 50 ms in another thread, so it comes after the refusal or suspension is kept.
+        Where the storage fails it is sent all the same: what is proven goes on.
         """
-        record = credential.record
-        if record is None or not await self._storage.transact(lambda db: ledger.is_unknown(db, record)):
+        permit = await self._permit(login)
+        over_at = permit.at + login.terms.timeout
+        try:
+            found = await self._marks.open((permit.number, login.key, permit.at, over_at))
+        except StorageError as error:
+            self._storage_failed(error)
+        else:
+            if found - login.others:
+                # Another process had a password of this login refused, and it may be this very one.
+                login.proven = False
+        if login.proven:
+            return permit
+        self._marks.give_back(permit.number)
+        return None
+
+    async def _charge(self, login: Login) -> _Permit | Held:
+        """Open the try of a login that isn't proven, on the disk. Raises StorageError."""
+        while True:
+            permit = await self._permit(login)
+            if login.suspension:
+                return Held(permit.at, login.suspension)
+            tries = self._tries.get(login.key, {})
+            strange = {number for number, its in tries.items() if its.password != login.password}
+            held = await self._storage.transact(
+                lambda db, permit=permit, strange=strange: ledger.charge(  # type: ignore[misc]
+                    db,
+                    login,
+                    permit.number,
+                    permit.at,
+                    strange=strange,
+                    refused=self._refused,
+                    codes=self._codes,
+                )
+            )
+            if held is None:
+                self._note_try(login, permit.number)
+                return permit
+            if not isinstance(held, Unsure):
+                login.suspension = held.suspension
+                return held
+            await self._identify(login)
+
+    def _note_try(self, login: Login, number: int) -> None:
+        tries = self._tries.setdefault(login.key, {})
+        tries[number] = login
+        while len(tries) > _STRANGE:
+            del tries[next(iter(tries))]
+
+    # Settle. --------------------------------------------------------------------------------------------
+
+    async def _settle(self, permit: _Permit, outcome: Outcome, started: float, *, proven: bool) -> None:
+        login, number = permit.login, permit.number
+        self._listen(login.provider, answered=outcome.answered)
+        match outcome.verdict:
+            case Verdict.ACCEPTED:
+                await self._accept(login, number, proven=proven)
+            case Verdict.NEUTRAL:
+                sent = isinstance(outcome, Reading) or outcome.sent
+                await self._give_back(number, sent=sent, proven=proven)
+            case Verdict.REFUSED | Verdict.STOP if isinstance(outcome, Reading):
+                self._refuse(login, number, outcome, started)
+            case Verdict.UNKNOWN_FROM_SERVICE:
+                await self._leave_open(login, number, started, Kind.FROM_SERVICE)
+            case _:
+                await self._leave_open(login, number, started, Kind.ON_THE_WAY)
+
+    async def _accept(self, login: Login, number: int, *, proven: bool) -> None:
+        now = self._clock.time()
+        login.proven = login.suspension is None
+        login.refusals = login.unknown = 0
+        self._tries.pop(login.key, None)
+        if proven and not login.open:
+            self._marks.close(login.key, number, now)
             return
-        salt = os.urandom(16)
-        digest = await asyncio.to_thread(_digest, credential.password, salt)
-        await self._storage.transact(lambda db: ledger.remember(db, record, salt, digest))
+        login.open = True
+        await self._write(lambda db: ledger.accept(db, login, number, now), lambda: self._forget(login))
 
-    async def resume(self, credential: Credential, account: Account, now: float) -> bool:
-        """Lift a suspension: one new try. Return whether there was one.
+    def _forget(self, login: Login) -> None:
+        login.open = False
+        if login.record is not None:
+            self._owners.pop(login.record, None)
+            login.record = None
 
-        Raises ResumeTooSoonError where the account was resumed less than an hour ago.
-        """
-        key, record, limit = credential.key, credential.record, account.auth_attempts
-        outcome = await self._storage.transact(lambda db: ledger.resume(db, key, record, limit, now))
-        if isinstance(outcome, float):
-            raise ResumeTooSoonError(outcome)
-        return outcome
+    async def _give_back(self, number: int, *, sent: bool, proven: bool) -> None:
+        if proven:
+            self._marks.give_back(number)
+        elif sent:
+            await self._write(lambda db: ledger.give_back(db, number))
+        else:
+            await self._write(lambda db: ledger.unmark(db, [number]))
 
-    async def suspensions(self) -> dict[str, dict[int, Suspension]]:
-        """Return all suspensions by key and record: another process may have lifted one, or made one."""
-        return await self._storage.transact(ledger.suspensions)
+    async def _leave_open(self, login: Login, number: int, started: float, kind: Kind) -> None:
+        login.open = True
+        proven = login.proven
+        if kind is Kind.FROM_SERVICE:
+            login.unknown += 1
+            if login.unknown >= login.terms.auth_attempts:
+                login.proven = False
+        await self._write(lambda db: ledger.leave_open(db, login, number, started, kind, proven=proven))
 
+    async def _write(self, work: Callable[[Any], None], then: Callable[[], None] = lambda: None) -> None:
+        """Keep what needs no disk: where it is lost, the try stays open."""
+        try:
+            await self._storage.transact(work, durable=False)
+        except StorageError as error:
+            self._storage_failed(error)
+        else:
+            then()
 
-def _same(
-    records: list[ledger.Fingerprint], own: int | None, owners: dict[int, Secret], password: Secret
-) -> frozenset[int]:
-    """Return the records that are a password's, or may be, as they have no fingerprint. It takes long."""
+    def _refuse(self, login: Login, number: int, reading: Reading, started: float) -> None:
+        """Take a refusal to heart at once, and have it kept: until that is done its try is open."""
+        login.proven = False
+        login.open = True
+        login.refusals += 1
+        stops = reading.verdict is Verdict.STOP
+        if stops or login.refusals >= login.terms.auth_attempts:
+            login.suspension = Suspension(reading.code if stops else self._refused, started)
+        self._pending[login] = self._start(self._keep_refusal(_Owed(login, number, reading, started)))
 
-    def is_same(record: int, salt: bytes | None, digest: bytes | None) -> bool:
-        if record == own:
-            return True
-        if record in owners:
-            return owners[record] == password
-        return salt is None or digest is None or hmac.compare_digest(_digest(password, salt), digest)
+    async def _keep_refusal(self, refusal: _Owed) -> None:
+        try:
+            await self._keep(refusal)
+        except StorageError as error:
+            # What can't be kept is taken for the worst: it suspends at once, in memory.
+            login = refusal.login
+            if login.suspension is None:
+                login.suspension = Suspension(refusal.reading.code, refusal.started)
+            self._owed.append(refusal)
+            self._storage_failed(error)
 
-    return frozenset(record for record, salt, digest in records if is_same(record, salt, digest))
+    async def _keep(self, refusal: _Owed) -> None:
+        login, number, reading, started = refusal.login, refusal.number, refusal.reading, refusal.started
+        stop = reading.code if reading.verdict is Verdict.STOP else None
+        fingerprint: Fingerprint | None = None
+        while True:
+            made = fingerprint
+            record = await self._storage.transact(
+                lambda db, made=made: ledger.refuse(  # type: ignore[misc]
+                    db, login, number, made, started, stop, self._refused, self._codes
+                )
+            )
+            if isinstance(record, Unsure):
+                await self._identify(login)
+            elif record is None:
+                fingerprint = await self._fingerprints.make(login.password)
+            else:
+                self._own(login, record.id)
+                login.refusals, login.suspension = record.refusals, record.suspension
+                self._pending.pop(login, None)
+                return
 
+    # Who is who. ----------------------------------------------------------------------------------------
 
-def _digest(password: Secret, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.reveal().encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+    async def _identify(self, login: Login) -> ledger.Record | None:
+        """Find the record of a login's password among those of the login, and tell the others apart."""
+        found = await self._storage.transact(
+            lambda db: ledger.records(db, login.key, self._codes), durable=False
+        )
+        own: list[ledger.Record] = []
+        for record in found:
+            if record.id == login.record:
+                own.append(record)
+            elif record.id in login.others:
+                continue
+            elif record.id in self._owners:
+                same = self._owners[record.id] == login.password
+                (own.append(record) if same else login.others.add(record.id))
+            elif await self._fingerprints.match(login.password, record.fingerprint):
+                own.append(record)
+            else:
+                login.others.add(record.id)
+        if not own:
+            login.record = None
+            return None
+        # There is one; a file of an earlier version may have more: the one that holds most against it counts.
+        kept = max(own, key=lambda record: (record.suspension is not None, record.refusals))
+        login.others |= {record.id for record in own} - {kept.id}
+        login.refusals = kept.refusals
+        self._own(login, kept.id)
+        return kept
+
+    def _own(self, login: Login, record: int) -> None:
+        login.record = record
+        self._owners[record] = login.password
+
+    # The world outside. ---------------------------------------------------------------------------------
+
+    def _listen(self, provider: str, *, answered: bool) -> None:
+        """Notice the end of an outage: open tries whose answers got lost in it lapse early then."""
+        now = self._clock.monotonic()
+        if not answered:
+            self._silent_since.setdefault(provider, now)
+        elif (since := self._silent_since.pop(provider, None)) is not None and now - since >= OUTAGE:
+            at = self._clock.time()
+            self._start(self._write(lambda db: ledger.relieve(db, provider, at)))
+
+    async def _notice_jump(self, apart: float) -> None:
+        """Move the times of tries with a clock that has jumped ahead: none lapses by that."""
+        jump = apart - self._apart
+        if abs(jump) <= JUMP:
+            return
+        self._apart = apart
+        if jump > 0:
+            await self._write(lambda db: shift_times(db, jump))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+        return task

@@ -1,12 +1,10 @@
 """PURE: the words of the page in Spanish, those for the provider's codes included."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 from exporter.page.texts import Texts
-
 
 """Meaning and advice by code, as `exporter.account.codes` has them in English."""
 

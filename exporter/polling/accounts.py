@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from exporter.account.login import Login
 from exporter.account.state import State
 from exporter.config import Account
-from exporter.guard.gate import Credential
 
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """A configured account, the credential that it is asked for with, and its present state."""
+    """A configured account, the login that it is asked for with, and its present state."""
 
     account: Account
-    credential: Credential
+    login: Login
     state: State
 
 

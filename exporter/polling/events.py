@@ -1,6 +1,7 @@
 """What the log tells of accounts: what is new, and no more."""
 
 import shlex
+from datetime import UTC, datetime
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -26,7 +27,7 @@ class Events:
             self._tell_undocumented(account, outcome.code.number)
         if after.suspension:
             if not before.suspension:
-                tell_suspended(self._log, account, after.suspension.code)
+                self.suspended(account, after.suspension.code)
         elif after.up and before.up is False:
             self._log.info("account recovered", account=account.name)
         elif not after.up and _what(outcome) != _what(before.last_outcome):
@@ -34,23 +35,37 @@ class Events:
         else:
             self._log.debug("polled", account=account.name, **_kind(outcome))
 
+    def suspended(self, account: Account, code: Code) -> None:
+        """Log a suspension: what happened, what it means and how to lift it."""
+        self._log.error(
+            "account suspended",
+            account=account.name,
+            code=code.number,
+            meaning=code.meaning,
+            effect="no login is tried any more, so that the provider doesn't lock the account",
+            advice=code.advice,
+            resume=f"after that: a reload with another credential, or {_resume(account)}",
+        )
+
+    def blocked(self, account: Account, until: float) -> None:
+        """Log that an account waits for an open try to lapse: why, until when, and how to lift it sooner."""
+        self._log.warning(
+            "account waits",
+            account=account.name,
+            until=datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            reason="what became of its last tries isn't known, and they may have been refused",
+            effect="no login is tried before that, so that the provider doesn't lock the account",
+            resume=f"to try once more sooner: {_resume(account)}",
+        )
+
     def _tell_undocumented(self, account: Account, code: int) -> None:
         if code not in self._undocumented and len(self._undocumented) < UNDOCUMENTED_LOGGED:
             self._undocumented.add(code)
             self._log.warning("undocumented status code", account=account.name, code=code)
 
 
-def tell_suspended(log: FilteringBoundLogger, account: Account, code: Code) -> None:
-    """Log a suspension: what happened, what it means and how to lift it."""
-    log.error(
-        "account suspended",
-        account=account.name,
-        code=code.number,
-        meaning=code.meaning,
-        effect="no login is tried any more, so that the provider doesn't lock the account",
-        advice=code.advice,
-        resume=f"after that: a reload with another credential, or check --resume {shlex.quote(account.name)}",
-    )
+def _resume(account: Account) -> str:
+    return f"check --resume {shlex.quote(account.name)}"
 
 
 def _what(outcome: Outcome | None) -> Reason | int | None:

@@ -2,39 +2,31 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.account.policy import first_poll, renewed, suspended
+from exporter.account.login import Login
+from exporter.account.policy import first_poll, postponed, renewed, suspended
 from exporter.account.state import State, Suspension, as_of
 from exporter.clock import Clock
 from exporter.config import Account, Config
-from exporter.guard.gate import Credential, Guard
-from exporter.guard.ledger import Standing
+from exporter.guard.gate import Gate
 from exporter.polling.accounts import Accounts, Monitored
-from exporter.polling.events import tell_suspended
+from exporter.polling.events import Events
 from exporter.polling.poller import NOTICEABLE
 from exporter.polling.scheduler import Scheduler
 from exporter.provider.pool import Providers
 from exporter.storage.engine import StorageError
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """An account that waits for the guard's word: when it was due, and the credential that it had before."""
-
-    due: float
-    previous: Credential | None = None
-
-
 class Roster:
     """Gives the accounts of a configuration to the scheduler, with what is known of them.
 
-    ``states`` are those that the storage had at the start, by ``Account.guard_key``. ``held`` are the keys
-    that the guard has records of, with a suspension where there is one: what they hold is looked at before
-    these accounts are polled, which takes a while for each. ``arrange`` is told which accounts are to be
-    shown, in their order.
+    ``states`` are those that the storage had at the start, by ``Account.guard_key``. ``remembered`` are the
+    keys of which the guard remembers a refused credential, with a suspension where there is one: whether it
+    is the present one is looked at before these accounts are polled, which takes a while for each.
+    ``arrange`` is told which accounts are to be shown, in their order.
     """
 
     def __init__(
@@ -42,27 +34,29 @@ class Roster:
         accounts: Accounts,
         providers: Providers,
         scheduler: Scheduler,
-        guard: Guard,
+        gate: Gate,
         *,
         arrange: Callable[[Sequence[str]], None],
         clock: Clock,
         log: FilteringBoundLogger,
         states: Mapping[str, State],
-        held: Mapping[str, Suspension | None],
+        remembered: Mapping[str, Suspension | None],
     ) -> None:
         self._accounts = accounts
         self._providers = providers
         self._scheduler = scheduler
-        self._guard = guard
+        self._gate = gate
         self._arrange = arrange
         self._clock = clock
         self._log = log
+        self._events = Events(log)
         self.applied = asyncio.Event()
         """Set once the accounts of a first configuration are there; the guard may still look at some."""
         self._states = dict(states)
-        self._held = dict(held)
+        self._remembered = dict(remembered)
         self._gone: dict[str, Monitored] = {}  # accounts that a reload has removed, by Account.guard_key
-        self._pending: dict[str, _Pending] = {}
+        # Accounts that wait for the guard to look at what it remembers, and when they were due.
+        self._pending: dict[str, float] = {}
         self._changing = asyncio.Lock()
         self._clocks_apart = clock.time() - clock.monotonic()
 
@@ -85,7 +79,10 @@ class Roster:
                 self._scheduler.remove(name)
                 self._pending.pop(name, None)
             kept = {monitored.account.guard_key for monitored in after}
-            self._gone |= {key: old for key, old in before.items() if key not in kept}
+            for key, old in before.items():
+                if key not in kept:
+                    old.login.wanted = False
+                    self._gone[key] = old
             self._arrange([account.name for account in config.accounts])
             for monitored in after:
                 self._schedule(monitored, before.get(monitored.account.guard_key))
@@ -93,16 +90,14 @@ class Roster:
             await self._admit_pending()
 
     async def resume(self, name: str) -> bool:
-        """Lift an account's suspension, for one new try now; return whether it had one.
+        """Lift what an account is held back by, for one new try now; return whether there was anything.
 
         Raises ResumeTooSoonError, and StorageError where that can't be kept.
         """
         async with self._changing:
             monitored = self._accounts.get(name)
-            if monitored is None or not monitored.state.suspension:
+            if monitored is None or not await self._gate.resume(monitored.login):
                 return False
-            await self._guard.pay()
-            await self._guard.resume(monitored.credential, monitored.account, self._clock.time())
             self._lift(monitored, "account resumed")
             return True
 
@@ -113,27 +108,38 @@ class Roster:
         """
         self._look_at_the_clock()
         async with self._changing:
-            await self._guard.pay()
-            # An account that is suspended from here on must not be lifted for want of its record below.
-            asked = list(self._accounts)
-            stored = await self._guard.suspensions()
-            for monitored in asked:
-                if self._accounts.get(monitored.account.name) is not monitored:
+            unsure = set(await self._gate.review([monitored.login for monitored in self._accounts]))
+            for monitored in list(self._accounts):
+                name, state, login = monitored.account.name, monitored.state, monitored.login
+                if name in self._pending:
                     continue
-                if monitored.account.name in self._pending:
-                    continue
-                credential, state = monitored.credential, monitored.state
-                suspensions = stored.get(credential.key, {})
-                suspension = suspensions.get(credential.record or 0)
-                if suspensions.keys() - credential.strangers - {credential.record}:
-                    # It may be this very credential that was suspended there under a record of its own.
-                    self._scheduler.remove(monitored.account.name)
-                    self._pending[monitored.account.name] = _Pending(state.next_poll or self._clock.time())
-                elif state.suspension and not suspension:
+                if login in unsure:
+                    # It may be this very password that was suspended there.
+                    self._scheduler.remove(name)
+                    self._pending[name] = state.next_poll or self._clock.time()
+                elif state.suspension and not login.suspension:
                     self._lift(monitored, "account resumed elsewhere")
-                elif suspension and not state.suspension:
-                    self._suspend(monitored, suspension)
+                elif login.suspension and not state.suspension:
+                    self._suspend(monitored, login.suspension)
+            await self._bring_forward()
             await self._admit_pending()
+
+    async def _bring_forward(self) -> None:
+        """Poll accounts sooner whose open tries are gone: the provider answers again, or somebody resumed."""
+        blocked = [monitored for monitored in self._accounts if monitored.state.blocked]
+        if not blocked:
+            return
+        now = self._clock.time()
+        free = await self._gate.free_at([monitored.login for monitored in blocked])
+        for monitored, at in zip(blocked, free, strict=True):
+            account, state = monitored.account, monitored.state
+            if at is None or self._accounts.get(account.name) is not monitored:
+                continue
+            due = at if at > now else now + first_poll(account.name, account.interval, len(blocked))
+            if state.next_poll is not None and due < state.next_poll - NOTICEABLE:
+                self._scheduler.remove(account.name)
+                self._accounts.put(replace(monitored, state=postponed(state, due, blocked=at > now)))
+                self._add(account, due)
 
     def postpone(self, account: Account, due: float) -> None:
         """Schedule an account that was given to the scheduler anew while it was polled: that poll counts.
@@ -160,19 +166,22 @@ class Roster:
         if old and old.account.password == account.password:
             if old.account.name in self._pending:
                 self._pending[account.name] = self._pending.pop(old.account.name)
+            old.login.terms = account
             state = old.state
             if not state.suspension:
                 state = replace(state, next_poll=self._due(state.next_poll, account, count))
-            return Monitored(account, old.credential, state)
+            return Monitored(account, old.login, state)
+        if old:
+            old.login.wanted = False
         old = old or self._gone.pop(key, None)
         state = old.state if old else self._states.pop(key, State())
         changed = old is not None and old.account.password != account.password
         due = self._due(None if changed else state.next_poll, account, count)
-        if old or key in self._held:
-            self._pending[account.name] = _Pending(due, old.credential if old else None)
-        suspension = self._held.pop(key, None) or state.suspension
+        if old or key in self._remembered:
+            self._pending[account.name] = due
+        suspension = self._remembered.pop(key, None) or state.suspension
         state = suspended(state, suspension) if suspension else renewed(state, due)
-        return Monitored(account, Credential(key, account.password), state)
+        return Monitored(account, Login(key, account.password, account), state)
 
     def _due(self, stored: float | None, account: Account, count: int) -> float:
         """Return a due time that is ahead, but not by more than the interval."""
@@ -188,7 +197,7 @@ class Roster:
             account.environment.name,
             account.interval,
         )
-        if same_place and old and old.credential is monitored.credential:
+        if same_place and old and old.login is monitored.login:
             return
         self._scheduler.remove(account.name)
         if state.next_poll is not None and account.name not in self._pending:
@@ -200,33 +209,30 @@ class Roster:
 
     async def _admit_pending(self) -> None:
         """Ask the guard about credentials that it may know; begin to poll those that it lets through."""
-        for name, pending in list(self._pending.items()):
+        for name, due in list(self._pending.items()):
             monitored = self._accounts.get(name)
             if monitored is None:
                 continue
             try:
-                found = await self._guard.adopt(monitored.account, self._clock.time(), pending.previous)
+                await self._gate.adopt(monitored.login)
             except StorageError as error:
                 # It stays out until the storage can be read again.
                 self._log.error("account not polled", account=name, error=str(error))
                 continue
             del self._pending[name]
-            self._admit(monitored, pending.due, *found)
+            self._admit(monitored, due)
 
-    def _admit(self, monitored: Monitored, due: float, credential: Credential, standing: Standing) -> None:
-        account = monitored.account
-        admitted = replace(monitored, credential=credential)
-        if standing.suspension:
-            self._suspend(admitted, standing.suspension)
+    def _admit(self, monitored: Monitored, due: float) -> None:
+        if monitored.login.suspension:
+            self._suspend(monitored, monitored.login.suspension)
             return
-        due = max(due, standing.not_before)
-        self._accounts.put(replace(admitted, state=renewed(monitored.state, due)))
-        self._add(account, due)
+        self._accounts.put(replace(monitored, state=renewed(monitored.state, due)))
+        self._add(monitored.account, due)
 
     def _suspend(self, monitored: Monitored, suspension: Suspension) -> None:
         self._scheduler.remove(monitored.account.name)
         self._accounts.put(replace(monitored, state=suspended(monitored.state, suspension)))
-        tell_suspended(self._log, monitored.account, suspension.code)
+        self._events.suspended(monitored.account, suspension.code)
 
     def _lift(self, monitored: Monitored, message: str) -> None:
         now = self._clock.time()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 
 from exporter.config import ConfigError, Environment
-from exporter.provider.solucion_factible.provider import Provider
+from exporter.provider.contract import Provider
 
 
 class Providers(Mapping[str, Provider]):

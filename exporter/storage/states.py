@@ -6,10 +6,11 @@ doesn't inherit them.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Final
 
+from exporter.account.outcome import Code
 from exporter.account.state import Figure, Rise, State, as_of
 
 TABLE_1: Final = """
@@ -48,12 +49,12 @@ def save(connection: sqlite3.Connection, states: Iterable[tuple[str, State]]) ->
     connection.executemany(_REPLACE, rows[whole:])
 
 
-def load(connection: sqlite3.Connection, now: float) -> dict[str, State]:
-    """Return what is known of all accounts, by key.
+def load(connection: sqlite3.Connection, now: float, codes: Callable[[int], Code]) -> dict[str, State]:
+    """Return what is known of all accounts, by key; ``codes`` gives the meaning of a stored number.
 
     Times that are ahead of ``now`` (Unix time) are taken for now: the clock has been set back since.
     """
-    return {row[0]: as_of(_state(row), now) for row in connection.execute(_SELECT)}
+    return {row[0]: as_of(_state(row, codes), now) for row in connection.execute(_SELECT)}
 
 
 def _row(key: str, state: State) -> _Row:
@@ -68,7 +69,7 @@ def _row(key: str, state: State) -> _Row:
         state.purchased.total,
         state.purchased.baseline,
         state.up,
-        state.last_code,
+        state.last_code.number if state.last_code else None,
         state.last_poll,
         state.last_success,
         state.next_poll,
@@ -77,7 +78,7 @@ def _row(key: str, state: State) -> _Row:
     )
 
 
-def _state(row: _Row) -> State:
+def _state(row: _Row, codes: Callable[[int], Code]) -> State:
     _, contracted, contracted_at, used, used_at, available, available_at, *rest = row
     consumed, consumed_baseline, purchased, purchased_baseline, up, *times, retries, slow_downs = rest
     last_code, last_poll, last_success, next_poll = times
@@ -88,7 +89,7 @@ def _state(row: _Row) -> State:
         consumed=Rise(consumed, consumed_baseline),
         purchased=Rise(purchased, purchased_baseline),
         up=None if up is None else bool(up),
-        last_code=last_code,
+        last_code=None if last_code is None else codes(last_code),
         last_poll=last_poll,
         last_success=last_success,
         next_poll=next_poll,

@@ -12,8 +12,8 @@ import re
 from typing import Final
 from xml.parsers import expat
 
-from exporter.account.codes import EXHAUSTED, Effect, effect
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.outcome import Effect, Failure, Outcome, Reading, Reason, Verdict
+from exporter.provider.solucion_factible.codes import code
 
 MAX_FIGURE: Final = 2**53
 """Stamps. Beyond this a Prometheus sample (a double) is no longer exact, so such a figure isn't taken."""
@@ -56,10 +56,12 @@ def read(body: bytes) -> Outcome:
     try:
         answer.parse(body)
         if answer.fault:
-            return Failure(Reason.FAULT, "the service answered with a SOAP fault")
+            return Failure(
+                Reason.FAULT, "the service answered with a SOAP fault", verdict=Verdict.UNKNOWN_FROM_SERVICE
+            )
         return _reading(answer.fields)
     except _UnreadableError as error:
-        return Failure(Reason.INVALID, str(error))
+        return Failure(Reason.INVALID, str(error), verdict=Verdict.UNKNOWN_FROM_SERVICE)
 
 
 def is_fault(body: bytes) -> bool:
@@ -189,17 +191,18 @@ def _reading(fields: dict[str, str | None]) -> Reading:
     status = _integer(fields, "status")
     if status is None:
         raise _UnreadableError("the answer has no status")
-    if effect(status) is not Effect.BALANCE:
+    meaning = code(status)
+    if meaning.effect is not Effect.BALANCE:
         # Its figures mean nothing, and must not get in the way of a refusal of the credential.
-        return Reading(status, message=fields.get("mensaje"))
+        return Reading(meaning, message=fields.get("mensaje"))
     contracted, used, available = (_figure(fields, name) for name in ("contratados", "usados", "disponibles"))
     if status == 200 and contracted is None and used is None and available is None:
         raise _UnreadableError("the answer says 200 without figures")
-    if status in EXHAUSTED and not contracted and not used and not available:
+    if meaning.exhausted and not contracted and not used and not available:
         # A service whose figures are primitive ints answers 0 where it has none. Taken as figures they
         # would say that nothing was ever bought, and the next real answer would count as consumption.
         contracted = used = available = None
-    return Reading(status, contracted, used, available, fields.get("mensaje"))
+    return Reading(meaning, contracted, used, available, fields.get("mensaje"))
 
 
 def _figure(fields: dict[str, str | None], name: str) -> int | None:

@@ -91,7 +91,7 @@ _ALL = (
         ),
         (
             "se alcanzó el límite de usuarios simultáneos del proveedor",
-            "Si persiste, reduzca la concurrencia (concurrency) del entorno o alargue el intervalo (interval).",
+            "Si persiste, reduzca la concurrencia (concurrency) o alargue el intervalo (interval).",
         ),
     ),
     _code(
@@ -248,7 +248,9 @@ CODES: Final = {code.number: code for code in _ALL}
 LABELS: Final = (*(code.label for code in _ALL), OTHER)
 """All values of the label ``code``."""
 
-SUCCESS: Final = CODES[200]
+REFUSED: Final = CODES[601]
+"""The login was refused."""
+
 REQUEST_DOUBTED: Final = frozenset({611, 612})
 """Codes that find our request "incomplete" or "malformed": perhaps the WSDL has changed."""
 

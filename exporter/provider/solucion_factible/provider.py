@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.account.codes import CODES
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.login import Held, Tried
+from exporter.account.outcome import Failure, Outcome, Reading, Reason, unsent
 from exporter.clock import Clock
 from exporter.config import Account, Environment
+from exporter.provider.contract import Balance, Gate, Permit
 from exporter.provider.http.thread import in_thread
 from exporter.provider.http.transport import Transport, TransportError
 from exporter.provider.solucion_factible.answer import is_fault, read
-from exporter.secret import Secret
+from exporter.provider.solucion_factible.codes import REQUEST_DOUBTED
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -27,13 +29,13 @@ WSDL_DOCUMENTS: Final = 16
 WSDL_BYTES: Final = 1024 * 1024
 """Bytes of a WSDL with all that it imports. It has some ten thousand; zeep takes thirty times the memory."""
 
-_NOT_LOADED: Final = Failure(Reason.CONNECTION, "the WSDL was not loaded yet", sent=False)
+_NOT_LOADED: Final = unsent(Reason.CONNECTION, "the WSDL was not loaded yet")
+_RETIRED: Final = unsent(Reason.CONNECTION, "the configuration was reloaded meanwhile")
 _RELOAD_FIRST: Final = 1.0  # seconds between loads of the WSDL, doubled each time
 _RELOAD_LAST: Final = 30.0
-_REQUEST_DOUBTED: Final = frozenset({611, 612})  # "incomplete" and "malformed": perhaps the WSDL has changed
 
 
-class Provider:
+class SolucionFactible:
     """Asks one environment's provider for balances. To be made in a running event loop.
 
     ``log`` takes an event's constant text and its fields.
@@ -42,6 +44,7 @@ class Provider:
     def __init__(self, environment: Environment, clock: Clock, log: Callable[..., object]) -> None:
         self.environment = environment
         self._asking = 0
+        self._retired = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._transport = Transport(environment)
@@ -61,29 +64,36 @@ class Provider:
         await self._transport.close()
 
     async def close_when_idle(self) -> None:
-        """Close as ``close`` does, once no call is under way."""
+        """Close as ``close`` does, once no call is under way. From now on none begins."""
+        self._retired = True
         await self._idle.wait()
         await self.close()
 
-    async def operation(self, limit: float) -> "Operation | Failure":
-        """Return how to ask, which takes the WSDL; wait for it at most ``limit`` seconds.
+    async def ready(self, limit: float) -> Failure | None:
+        """Have the WSDL; wait for it at most ``limit`` seconds. Return why it can't be had.
 
-        Where it can't be had the failure says why. A provider without a WSDL is asked for it again after a
-        while that doubles up to half a minute, however many accounts need it.
+        A provider without a WSDL is asked for it again after a while that doubles up to half a minute,
+        however many accounts need it.
         """
         if self._operation:
-            return self._operation
+            return None
         self._load_if_due()
         if self._loading:
             # Neither cancels the other: others wait for the loading too, and closing this ends no poll.
             done, _ = await asyncio.wait((self._loading,), timeout=limit)
             if not done:
-                return Failure(Reason.TIMEOUT, f"the WSDL did not come within {limit:g} s", sent=False)
-        return self._operation or self._failure
+                return unsent(Reason.TIMEOUT, f"the WSDL did not come within {limit:g} s")
+        return None if self._operation else self._failure
 
-    async def ask(self, operation: "Operation", account: Account, password: Secret) -> Outcome:
-        """Ask for an account's balance: one login. It takes at most the account's timeout."""
-        envelope = operation.envelope(account.username, password.reveal())
+    async def ask(self, balance: Balance, gate: Gate) -> Tried | Held:
+        """Ask for an account's balance: one login, through the gate, within the account's timeout."""
+        return await gate.attempt(balance.login, partial(self._send, balance.account))
+
+    async def _send(self, account: Account, permit: Permit) -> Outcome:
+        operation = self._operation
+        if operation is None or self._retired:
+            return _RETIRED
+        envelope = operation.envelope(account.username, permit.password().reveal())
         self._asking += 1
         self._idle.clear()
         try:
@@ -92,7 +102,9 @@ class Provider:
         except TimeoutError:
             return Failure(Reason.TIMEOUT, f"no complete answer within {account.timeout:g} s")
         except TransportError as error:
-            outcome: Outcome = Failure(error.reason, error.detail, error.sent)
+            outcome: Outcome = (
+                Failure(error.reason, error.detail) if error.sent else unsent(error.reason, error.detail)
+            )
         else:
             outcome = _judge(status, body)
         finally:
@@ -105,8 +117,8 @@ class Provider:
     def _watch(self, outcome: Outcome) -> None:
         """Load the WSDL anew where the answers say that it has changed; go on with the old one meanwhile."""
         if isinstance(outcome, Reading):
-            doubted = outcome.status in _REQUEST_DOUBTED
-            if not doubted and outcome.status in CODES:
+            doubted = outcome.code.number in REQUEST_DOUBTED
+            if not doubted and outcome.code.documented:
                 self._loads = 0
         else:
             doubted = outcome.reason in (Reason.FAULT, Reason.HTTP, Reason.INVALID)
@@ -125,12 +137,13 @@ class Provider:
         self._loading = None
 
     async def _load(self) -> None:
+        loaded: Operation | Failure
         try:
             loaded = await self._read_wsdl()
         except TimeoutError:
-            loaded = Failure(Reason.TIMEOUT, "loading the WSDL took too long", sent=False)
+            loaded = unsent(Reason.TIMEOUT, "loading the WSDL took too long")
         except TransportError as error:
-            loaded = Failure(error.reason, f"loading the WSDL: {error.detail}", sent=False)
+            loaded = unsent(error.reason, f"loading the WSDL: {error.detail}")
         name = self.environment.name
         if not isinstance(loaded, Failure):
             if loaded != self._operation:

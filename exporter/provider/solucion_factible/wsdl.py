@@ -17,7 +17,7 @@ from zeep.wsdl import Document
 from zeep.wsdl.bindings import Soap11Binding
 from zeep.wsdl.definitions import Port
 
-from exporter.account.outcome import Failure, Reason
+from exporter.account.outcome import Failure, Reason, unsent
 
 OPERATION = "getTimbresImplementacion"
 """The operation that tells the balance of an account as a whole."""
@@ -113,7 +113,7 @@ def read_wsdl(url: str, fetch: Callable[[str], bytes]) -> Operation | Failure:
         detail = f"the WSDL can't be read ({type(error).__name__})"
     except _NO_WSDL as error:
         detail = f"the WSDL makes no sense ({type(error).__name__})"
-    return Failure(Reason.INVALID, detail, sent=False)
+    return unsent(Reason.INVALID, detail)
 
 
 def _choose_port(document: Document, scheme: str) -> Port:

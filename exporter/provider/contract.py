@@ -1,0 +1,63 @@
+"""What the exporter asks of a provider, and what a provider asks of the guard."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from exporter.account.login import Held, Login, Tried
+from exporter.account.outcome import Failure, Outcome
+from exporter.config import Account, Environment
+from exporter.secret import Secret
+
+
+class Permit(Protocol):
+    """The guard's leave to send one try."""
+
+    def password(self) -> Secret:
+        """Return the password to send: to be called when a connection is there, and not a moment sooner.
+
+        Raises TooLateError where the try must not be sent any more.
+        """
+        ...
+
+
+class Gate(Protocol):
+    """The only way to put a credential on the wire."""
+
+    async def attempt(self, login: Login, send: Callable[[Permit], Awaitable[Outcome]]) -> Tried | Held:
+        """Have a try with a login sent, if the guard allows it, and keep what its outcome says.
+
+        Raises StorageError where what isn't proven can't be charged: nothing is sent then.
+        """
+        ...
+
+
+class Balance(Protocol):
+    """What is asked for: an account's balance, with its login."""
+
+    @property
+    def account(self) -> Account: ...
+    @property
+    def login(self) -> Login: ...
+
+
+class Provider(Protocol):
+    """Asks one environment's provider for balances."""
+
+    @property
+    def environment(self) -> Environment: ...
+
+    async def ready(self, limit: float) -> Failure | None:
+        """Have what is needed to ask, waiting at most ``limit`` seconds; return why it can't be had."""
+        ...
+
+    async def ask(self, balance: Balance, gate: Gate) -> Tried | Held:
+        """Ask for a balance: one login, through the gate. To be called when it is ready."""
+        ...
+
+    async def close(self) -> None:
+        """End all that is under way and close the connections."""
+        ...
+
+    async def close_when_idle(self) -> None:
+        """Close as ``close`` does, once no call is under way."""
+        ...
