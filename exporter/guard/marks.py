@@ -85,10 +85,12 @@ class Marks:
 
         try:
             found = await self._storage.transact(work, durable=False)
-        except StorageError as error:
+        except BaseException as error:
             for _, written in opened:
                 if not written.done():
                     written.set_exception(error)
+            if not isinstance(error, StorageError):
+                raise
             return  # what could not be closed stays open, and lapses
         for (_, key, _, _), written in opened:
             if not written.done():

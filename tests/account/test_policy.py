@@ -63,7 +63,7 @@ class TestNextPoll:
     def test_a_balance_is_asked_for_again_an_interval_after_the_start(self, code: int, state: State) -> None:
         """From the start, not the end: slow answers don't make an account drift. All back-off is over."""
         backing_off = replace(state, retries=5, slow_downs=5)
-        found = after(Reading(code, available=3), backing_off)
+        found = after(reading(code, available=3), backing_off)
         assert (found.next_poll, found.retries, found.slow_downs) == (STARTED + 900, 0, 0)
         assert (found.up, found.proven, found.suspension) == (True, True, None)
         assert found.last_success == found.last_poll == NOW
@@ -74,7 +74,7 @@ class TestNextPoll:
         """Twice the interval, four times, then eight times for as long as it lasts."""
         gaps = []
         for _ in range(6):
-            state = after(Reading(code), state)
+            state = after(reading(code), state)
             assert state.next_poll is not None
             gaps.append((state.next_poll - STARTED) / 900)
         assert gaps == [2, 4, 8, 8, 8, 8]
@@ -82,7 +82,7 @@ class TestNextPoll:
 
     @pytest.mark.parametrize(
         "outcome",
-        [Reading(code) for code in TROUBLE]
+        [reading(code) for code in TROUBLE]
         + [Failure(reason, "why", sent=sent) for reason in Reason for sent in (True, False)],
         ids=str,
     )
@@ -99,7 +99,7 @@ class TestNextPoll:
 
     @pytest.mark.parametrize(
         "outcome",
-        [Reading(code) for code in TROUBLE] + [Failure(reason, "why") for reason in Reason],
+        [reading(code) for code in TROUBLE] + [Failure(reason, "why") for reason in Reason],
         ids=str,
     )
     def test_no_quick_retry_with_an_unproven_credential_that_was_sent(self, outcome: Outcome) -> None:
@@ -128,18 +128,18 @@ class TestNextPoll:
     @pytest.mark.parametrize("interval", [1.0, 20.0])
     def test_a_retry_never_waits_longer_than_a_short_interval(self, interval: float) -> None:
         """Where the interval is under 30 s."""
-        assert after(Reading(500), interval=interval).next_poll == NOW + interval
+        assert after(reading(500), interval=interval).next_poll == NOW + interval
 
     def test_jitter_adds_a_tenth_at_most(self) -> None:
         """Accounts that failed together don't come back together."""
-        assert after(Reading(500), jitter=1.0).next_poll == NOW + 33
-        assert after(Reading(500), jitter=0.5).next_poll == NOW + 31.5
-        assert after(Reading(500), replace(PROVEN, retries=10), jitter=1.0).next_poll == NOW + 990
+        assert after(reading(500), jitter=1.0).next_poll == NOW + 33
+        assert after(reading(500), jitter=0.5).next_poll == NOW + 31.5
+        assert after(reading(500), replace(PROVEN, retries=10), jitter=1.0).next_poll == NOW + 990
 
     def test_failing_for_years_overflows_nothing(self) -> None:
         """2ⁿ as a float would."""
-        assert after(Reading(500), replace(PROVEN, retries=10**6)).next_poll == NOW + 900
-        assert after(Reading(503), replace(PROVEN, slow_downs=10**5)).next_poll == STARTED + 7200
+        assert after(reading(500), replace(PROVEN, retries=10**6)).next_poll == NOW + 900
+        assert after(reading(503), replace(PROVEN, slow_downs=10**5)).next_poll == STARTED + 7200
 
 
 class TestSuspension:
@@ -151,7 +151,7 @@ class TestSuspension:
         self, auth_attempts: int, refusals: int, stops: bool
     ) -> None:
         """Until then the next try is an interval after the last; the credential isn't proven any more."""
-        state = after(Reading(601), auth_attempts=auth_attempts, refusals=refusals)
+        state = after(reading(601), auth_attempts=auth_attempts, refusals=refusals)
         assert state.suspension == (Suspension(601, NOW) if stops else None)
         assert state.next_poll == (None if stops else STARTED + 900)
         assert (state.proven, state.up, state.last_code) == (False, False, 601)
@@ -160,7 +160,7 @@ class TestSuspension:
     @pytest.mark.parametrize("code", STOPS)
     def test_a_stop_suspends_at_once(self, code: int, state: State) -> None:
         """However many tries are left."""
-        found = after(Reading(code), state, auth_attempts=3, refusals=0)
+        found = after(reading(code), state, auth_attempts=3, refusals=0)
         assert found.suspension == Suspension(code, NOW)
         assert (found.next_poll, found.proven, found.up, found.last_code) == (None, False, False, code)
 
@@ -168,11 +168,11 @@ class TestSuspension:
     def test_nothing_else_suspends(self, code: int) -> None:
         """However often it was refused before."""
         assert not suspends(code, refusals=99, auth_attempts=1)
-        assert after(Reading(code), refusals=99, auth_attempts=1).suspension is None
+        assert after(reading(code), refusals=99, auth_attempts=1).suspension is None
 
     def test_a_suspended_account_keeps_what_is_known_of_it(self) -> None:
         """Only the future changes."""
-        known = after(Reading(200, 10, 4, 6))
+        known = after(reading(200, 10, 4, 6))
         stopped = suspended(known, Suspension(602, 5.0))
         assert (stopped.available, stopped.next_poll, stopped.proven) == (known.available, None, False)
 
@@ -183,7 +183,7 @@ class TestSuspension:
 
     def test_a_postponed_poll_changes_nothing_else(self) -> None:
         """The guard held it back: nothing was asked, so nothing is known."""
-        known = after(Reading(200, 10, 4, 6))
+        known = after(reading(200, 10, 4, 6))
         assert postponed(known, 77.0, blocked=False) == replace(known, next_poll=77.0)
         assert postponed(known, 77.0, blocked=True) == replace(known, next_poll=77.0, blocked=True)
 
@@ -191,33 +191,33 @@ class TestSuspension:
 class TestFigures:
     def test_each_is_of_the_latest_answer_that_had_it(self) -> None:
         """An answer that lacks a figure leaves the former one, with its time."""
-        state = after(Reading(200, 10, 4, 6))
-        later = step(state, Reading(200, available=5), Terms(), refusals=0, started=2000, now=2001, jitter=0)
+        state = after(reading(200, 10, 4, 6))
+        later = step(state, reading(200, available=5), Terms(), refusals=0, started=2000, now=2001, jitter=0)
         assert (later.contracted, later.used) == (Figure(10, NOW), Figure(4, NOW))
         assert later.available == Figure(5, 2001)
 
     @pytest.mark.parametrize("code", [630, 631])
     def test_run_out_without_figures_is_a_balance_of_0(self, code: int) -> None:
         """And says nothing of the other two."""
-        state = after(Reading(code), after(Reading(200, 10, 4, 6)))
+        state = after(reading(code), after(reading(200, 10, 4, 6)))
         assert (state.available, state.contracted) == (Figure(0, NOW), Figure(10, NOW))
         assert state.used == Figure(4, NOW)
         assert state.up is True
 
     def test_run_out_with_figures_has_those(self) -> None:
         """Even where the balance isn't 0: the provider's word counts."""
-        assert after(Reading(631, 10, 4, 6)).available == Figure(6, NOW)
+        assert after(reading(631, 10, 4, 6)).available == Figure(6, NOW)
 
     def test_200_without_a_balance_proves_the_credential_but_is_not_up(self) -> None:
         """`up` is about the balance; the login was accepted all the same."""
-        state = after(Reading(200, used=4), UNPROVEN)
+        state = after(reading(200, used=4), UNPROVEN)
         assert (state.up, state.proven, state.last_success, state.available) == (False, True, None, None)
         assert state.next_poll == STARTED + 900
 
     @pytest.mark.parametrize("code", [*TROUBLE, *TOO_MUCH, *STOPS, 601])
     def test_an_answer_that_is_none_about_the_balance_has_no_figures(self, code: int) -> None:
         """Whatever stands in it."""
-        state = after(Reading(code, 1, 1, 0))
+        state = after(reading(code, 1, 1, 0))
         assert (state.contracted, state.used, state.available) == (None, None, None)
         assert state.consumed == state.purchased == Rise()
 
@@ -233,7 +233,7 @@ class TestCounts:
     @pytest.mark.parametrize("code", [*CODES, 299])
     def test_every_answer_is_counted_once(self, code: int) -> None:
         """Under its code, or as other."""
-        state = after(Reading(code, available=1))
+        state = after(reading(code, available=1))
         label = str(code) if code in CODES else "other"
         assert dict(zip(RESPONSE_LABELS, state.responses, strict=True)) == {
             one: int(one == label) for one in RESPONSE_LABELS
@@ -289,7 +289,7 @@ class TestCounts:
 
     def test_consumption_and_purchases_come_of_used_and_contracted(self) -> None:
         """Each of its own figure."""
-        state = after(Reading(200, 110, 47, 63), after(Reading(200, 100, 40, 60)))
+        state = after(reading(200, 110, 47, 63), after(reading(200, 100, 40, 60)))
         assert (state.consumed, state.purchased) == (Rise(7, 47), Rise(10, 110))
 
 

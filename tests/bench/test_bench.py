@@ -209,7 +209,7 @@ def test_the_naive_exporter_shows_the_same_series() -> None:
         critical=100,
         labels=(("team", "billing"),),
     )
-    state = step(State(), Reading(200, 10, 4, 6), account, refusals=0, started=1.0, now=2.0, jitter=0.0)
+    state = step(State(), reading(200, 10, 4, 6), account, refusals=0, started=1.0, now=2.0, jitter=0.0)
     ours = series(b"".join(filter(None, Writer(account).lines(state, 2.0))))
     assert len(ours) > 30
     assert theirs == ours

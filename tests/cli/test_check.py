@@ -70,7 +70,7 @@ class TestWords:
         self, ask: Ask, provider: ScriptedProvider, warning: int | None, critical: int | None, line: str
     ) -> None:
         """With what the thresholds say of it."""
-        provider.script = [Reading(200, 12_000, 11_950, 50)]
+        provider.script = [reading(200, 12_000, 11_950, 50)]
         report = await ask(replace(account(), warning=warning, critical=critical))
         assert report.ok
         assert report.text == BALANCE.format(line)
@@ -79,7 +79,7 @@ class TestWords:
         ("outcome", "ok", "text"),
         [
             (
-                Reading(630),
+                reading(630),
                 True,
                 (
                     "acme: 630: the account's stamps have run out.\n"
@@ -88,7 +88,7 @@ class TestWords:
                 ),
             ),
             (
-                Reading(503),
+                reading(503),
                 False,
                 (
                     "acme: 503: the provider's limit of concurrent users is reached.\n"
@@ -96,7 +96,7 @@ class TestWords:
                 ),
             ),
             (
-                Reading(602),
+                reading(602),
                 False,
                 (
                     "acme: 602: the account is locked.\n"
@@ -104,7 +104,7 @@ class TestWords:
                 ),
             ),
             (
-                Reading(777),
+                reading(777),
                 False,
                 (
                     "acme: 777: a code that the provider doesn't document.\n"
@@ -112,7 +112,7 @@ class TestWords:
                 ),
             ),
             (
-                Reading(601),
+                reading(601),
                 False,
                 (
                     "acme: 601: the user name or the password is wrong.\n"
@@ -138,7 +138,7 @@ class TestWords:
 
     async def test_200_without_a_balance_is_no_success(self, ask: Ask, provider: ScriptedProvider) -> None:
         """A script that relies on the exit code must not take it for one."""
-        provider.script = [Reading(200, used=5)]
+        provider.script = [reading(200, used=5)]
         report = await ask(account())
         assert not report.ok
         assert report.text == (
@@ -190,7 +190,7 @@ class TestGuard:
 
     async def test_resume(self, ask: Ask, provider: ScriptedProvider, clock: FakeClock) -> None:
         """One new try, once an hour."""
-        provider.script = [Reading(602)]
+        provider.script = [reading(602)]
         await ask(account(WRONG))
         assert "refusal 2 of 2" in (await ask(account(WRONG), resume=True)).text
         clock.advance(60)

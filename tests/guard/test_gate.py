@@ -42,7 +42,7 @@ from tests.support.rig import (
 )
 
 HOUR = 3600.0
-REFUSED = Reading(601)
+REFUSED = reading(601)
 OTHER = account(RIGHT, "other", username="other@acme.example")
 Start = Callable[..., Awaitable[Life]]
 
@@ -54,7 +54,7 @@ def cheap_fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
     def digest(password: Secret, salt: bytes) -> bytes:
         return hashlib.blake2b(password.reveal().encode(), salt=salt).digest()
 
-    monkeypatch.setattr("exporter.guard.gate._digest", digest)
+    monkeypatch.setattr("exporter.guard.credential._digest", digest)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ class TestLimit:
         self, start: Start, clock: FakeClock, provider: ScriptedProvider
     ) -> None:
         """Also after a restart, by the provider's last word."""
-        provider.script = [Reading(604)]
+        provider.script = [reading(604)]
         life = await start(account(WRONG))
         await life.poll()
         at = clock.time()
@@ -182,7 +182,7 @@ class TestLimit:
         life = await start(account(RIGHT, auth_attempts=3))
         if proven:
             await life.poll()
-        provider.script = [Reading(code)]
+        provider.script = [reading(code)]
         await life.poll()
         assert life.suspended()
         await life.kill()
@@ -213,7 +213,7 @@ class TestOutcomes:
         self, start: Start, provider: ScriptedProvider, path: Path, code: int
     ) -> None:
         """Whatever was refused before doesn't count any more."""
-        provider.script = [REFUSED, Reading(code, available=0)]
+        provider.script = [REFUSED, reading(code, available=0)]
         life = await start(account(RIGHT))
         await life.poll_until_idle(2)
         assert life.state().proven
@@ -237,7 +237,7 @@ class TestOutcomes:
 
     @pytest.mark.parametrize(
         "outcome",
-        [Reading(500), Reading(503), Reading(632), Reading(999), sent(), sent(Reason.HTTP)],
+        [reading(500), reading(503), reading(632), reading(999), sent(), sent(Reason.HTTP)],
         ids=str,
     )
     async def test_other_outcomes_give_the_charge_back_but_hold_the_distance(
@@ -458,7 +458,7 @@ class TestFingerprints:
         self, start: Start, provider: ScriptedProvider, path: Path
     ) -> None:
         """A restart finds it suspended; the fingerprint is made then."""
-        provider.script = [Reading(602)]
+        provider.script = [reading(602)]
         life = await start(account(RIGHT))
         life.storage.after = kills(2)
         with pytest.raises(KilledError):
@@ -474,7 +474,7 @@ class TestFingerprints:
         self, start: Start, provider: ScriptedProvider, clock: FakeClock
     ) -> None:
         """What is held against it, be it a distance only, isn't held against the new one after a restart."""
-        provider.script = [Reading(500)]
+        provider.script = [reading(500)]
         life = await start(account("A"))
         await life.poll()
         tried = clock.time()
@@ -692,7 +692,7 @@ class TestResumption:
         """Given back, then used up by the first refusal."""
         life = await self.suspended(start)
         await life.roster.resume("acme")
-        provider.script = [Reading(503), sent()]
+        provider.script = [reading(503), sent()]
         provider.logins.clear()
         await life.poll_until_idle()
         assert provider.tries(WRONG) == 3
@@ -832,7 +832,7 @@ class TestTwoProcesses:
         """As soon as it looks around."""
         life = await start(account(RIGHT))
         await life.poll()
-        provider.script = [Reading(602)]
+        provider.script = [reading(602)]
         assert await check(path, clock, provider, account(RIGHT)) == "sent"
         await life.roster.look_around()
         assert life.suspended()
@@ -912,7 +912,7 @@ class TestFailingStorage:
         life = await start(account(RIGHT))
         if proven:
             await life.poll()
-        provider.script = [Reading(code)]
+        provider.script = [reading(code)]
         fails_from_the_next_login_on(life)
         await life.poll()
         assert life.suspended()
@@ -1074,7 +1074,7 @@ class TestInFlight:
         provider.open.clear()
         task = await life.begin_poll("one")
         await life.use(account(RIGHT, "two", auth_attempts=1))
-        provider.script = [Reading(code)] * 2
+        provider.script = [reading(code)] * 2
         provider.open.set()
         await task
         await life.poll_until_idle()
@@ -1117,7 +1117,7 @@ class TestInFlight:
         task = await life.begin_poll()
         async with guarding(path, clock) as guard:
             credential, _ = await guard.adopt(account(WRONG), clock.time())
-            await guard.settle(credential, Charge(99), Reading(601), account(WRONG), clock.time())
+            await guard.settle(credential, Charge(99), reading(601), account(WRONG), clock.time())
         await life.roster.look_around()
         provider.open.set()
         await task

@@ -250,7 +250,7 @@ ACCOUNTS = [
     account(f"password {number}", f"a{number}", username=f"user-{number}", auth_attempts=10**6)
     for number in range(3)
 ]
-OUTCOMES: list[Outcome] = [Reading(601), Reading(601), Reading(500), sent(), Reading(200)]
+OUTCOMES: list[Outcome] = [reading(601), reading(601), reading(500), sent(), reading(200)]
 
 
 def live(path: Path, seed: int, report: Connection) -> None:
@@ -266,7 +266,7 @@ def live(path: Path, seed: int, report: Connection) -> None:
         now = 1.7e9 + seed * 1e6
         storage = open_storage(path, exclusive=True, now=now)
         known = storage.read(lambda db: load(db, now))
-        with patch("exporter.guard.gate._digest", digest):
+        with patch("exporter.guard.credential._digest", digest):
             await asyncio.gather(
                 *(
                     charge_and_settle(storage, place, now, random.Random(f"{seed} {place}"), report)  # noqa: S311

@@ -38,9 +38,9 @@ from tests.support.rig import (
 
 HOUR = 3600.0
 PASSWORDS = ("one", "two", "three")
-TROUBLE: tuple[Outcome, ...] = (Reading(500), Reading(503), Reading(632), Reading(777), sent())
+TROUBLE: tuple[Outcome, ...] = (reading(500), reading(503), reading(632), reading(777), sent())
 NOT_SENT = unsent()
-STOPS: tuple[Outcome, ...] = (Reading(602), Reading(604), Reading(633))
+STOPS: tuple[Outcome, ...] = (reading(602), reading(604), reading(633))
 HONEST = st.none()
 """The provider answers by the password: 200 or 601."""
 
@@ -81,7 +81,7 @@ class GuardMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.directory = tempfile.TemporaryDirectory()
         self.path = Path(self.directory.name) / "state.db"
-        self.cheap = patch("exporter.guard.gate._digest", cheap_digest)
+        self.cheap = patch("exporter.guard.credential._digest", cheap_digest)
         self.cheap.start()
         self.clock = FakeClock()
         self.provider = self.run(made(ScriptedProvider, self.clock))
@@ -187,7 +187,7 @@ class GuardMachine(RuleBasedStateMachine):
                 self.answered(tried, answer, kept=kept)
 
     @precondition(is_at_rest)
-    @rule(outcome=HONEST | st.sampled_from((*TROUBLE, *STOPS, NOT_SENT, Reading(601), Reading(630))))
+    @rule(outcome=HONEST | st.sampled_from((*TROUBLE, *STOPS, NOT_SENT, reading(601), reading(630))))
     def poll(self, outcome: Outcome | None) -> None:
         """The account is polled when it is due."""
         self.polled(outcome)

@@ -99,7 +99,7 @@ class TestTelling:
 
     async def test_an_account_that_is_down_from_the_start_on(self, rig: Rig) -> None:
         """Is said, with the code's meaning."""
-        rig.provider.script = [Reading(503)]
+        rig.provider.script = [reading(503)]
         life = await rig.start(account())
         await life.poll()
         assert events(life) == [
@@ -165,7 +165,7 @@ class TestTelling:
         """And at most a hundred of them: the provider could choose a new one each time."""
         life = await rig.start(account())
         await life.poll()
-        rig.provider.script = [Reading(777), Reading(777), *(Reading(code) for code in range(10_000, 10_200))]
+        rig.provider.script = [reading(777), reading(777), *(reading(code) for code in range(10_000, 10_200))]
         await life.poll_until_idle(202)
         said = [event["code"] for event in events(life) if event["msg"] == "undocumented status code"]
         assert said == ["777", *(str(code) for code in range(10_000, 10_099))]
@@ -177,7 +177,7 @@ class TestKeeping:
         """Else an account that was just refused would go on being polled, minute by minute."""
         life = await rig.start(account(), logged=BrokenPipe())
         await life.poll()
-        rig.provider.script = [Reading(code)] * 20
+        rig.provider.script = [reading(code)] * 20
         for _ in range(20):
             life.agenda.due.setdefault("acme", rig.clock.monotonic() + 60)
             try:
@@ -284,7 +284,7 @@ class TestReloads:
         """Not over those that may be closed, and without another charge."""
         life = await rig.start(account(auth_attempts=2))
         if wrong_before:
-            rig.provider.script = [Reading(601)]
+            rig.provider.script = [reading(601)]
             await life.poll()
             rig.provider.logins.clear()
         writes = life.storage.writes
@@ -331,7 +331,7 @@ class TestReloads:
         assert [login.password for login in rig.provider.logins] == [RIGHT]
 
     @pytest.mark.parametrize("after", [account(interval=2 * INTERVAL), account(name="renamed")])
-    @pytest.mark.parametrize("outcome", [GOOD, Reading(503), sent()])
+    @pytest.mark.parametrize("outcome", [GOOD, reading(503), sent()])
     async def test_a_poll_under_way_counts_for_the_account_as_it_is_now(
         self, rig: Rig, after: Account, outcome: Outcome
     ) -> None:

@@ -58,7 +58,7 @@ class Rig:
     async def answer_beside(self, asked: Account, code: int) -> None:
         async def work(guard: Guard) -> None:
             credential, _ = await guard.adopt(asked, self.clock.time())
-            await guard.settle(credential, None, Reading(code), asked, self.clock.time())
+            await guard.settle(credential, None, reading(code), asked, self.clock.time())
 
         await self.beside(work)
 
@@ -104,7 +104,7 @@ class TestStart:
 
     async def test_due_times_are_never_further_than_the_interval(self, rig: Rig) -> None:
         """The clock was ahead, the interval was longer, or the provider wanted longer gaps."""
-        rig.provider.script = [GOOD, Reading(503), Reading(503)]
+        rig.provider.script = [GOOD, reading(503), reading(503)]
         life = await rig.start(account())
         await life.poll_until_idle(3)
         assert wait(life) == pytest.approx(4 * INTERVAL)
@@ -114,7 +114,7 @@ class TestStart:
     async def test_balances_are_back_at_once(self, rig: Rig) -> None:
         """And the counters go on from where they were; who is up is known too."""
         life = await rig.start(account())
-        rig.provider.script = [Reading(200, 1000, 400, 600), Reading(200, 1000, 420, 580)]
+        rig.provider.script = [reading(200, 1000, 400, 600), reading(200, 1000, 420, 580)]
         await life.poll_until_idle(2)
         await life.stop()
         state = (await rig.start(account())).state()
@@ -138,7 +138,7 @@ class TestStart:
 
     async def test_what_the_guard_holds_waits(self, rig: Rig) -> None:
         """A credential that isn't proven is due when its distance allows, as the metric says."""
-        rig.provider.script = [Reading(500)]
+        rig.provider.script = [reading(500)]
         life = await rig.start(account())
         await life.poll()
         await life.kill()
@@ -264,7 +264,7 @@ class TestLookAround:
     async def test_accepted_elsewhere(self, rig: Rig) -> None:
         """`check --resume` was answered with a balance."""
         life = await rig.start(account(RIGHT))
-        rig.provider.script = [Reading(602)]
+        rig.provider.script = [reading(602)]
         await life.poll()
         await rig.resume_beside(account(RIGHT))
         await rig.answer_beside(account(RIGHT), 200)

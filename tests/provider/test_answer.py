@@ -47,12 +47,12 @@ def fields(**values: object) -> str:
 
 
 GOOD = fields(status=200, contratados=5000, usados=3760, disponibles=1240)
-GOOD_READING = Reading(200, 5000, 3760, 1240)
+GOOD_READING = reading(200, 5000, 3760, 1240)
 
 FILES: dict[str, Outcome] = {
-    "axis2-200.xml": Reading(200, 5000, 3760, 1240, "El proceso se completó correctamente."),
-    "axis2-601-nil.xml": Reading(601, message="Usuario o contraseña incorrectos"),
-    "php-200.xml": Reading(200, 5000, 3760, 1240, "OK"),
+    "axis2-200.xml": reading(200, 5000, 3760, 1240, "El proceso se completó correctamente."),
+    "axis2-601-nil.xml": reading(601, message="Usuario o contraseña incorrectos"),
+    "php-200.xml": reading(200, 5000, 3760, 1240, "OK"),
     "soap12-200.xml": GOOD_READING,
     "grown-200.xml": GOOD_READING,
     "fault-soap11.xml": FAULT,
@@ -72,13 +72,13 @@ def test_every_stored_answer_is_tested() -> None:
 
 
 MISSING: list[tuple[str, str, Outcome]] = [
-    ("only available", fields(status=200, disponibles=7), Reading(200, available=7)),
-    ("only used", fields(status=200, usados=7), Reading(200, used=7)),
-    ("only contracted", fields(status=200, contratados=7), Reading(200, contracted=7)),
+    ("only available", fields(status=200, disponibles=7), reading(200, available=7)),
+    ("only used", fields(status=200, usados=7), reading(200, used=7)),
+    ("only contracted", fields(status=200, contratados=7), reading(200, contracted=7)),
     (
         "200 of zeros is a new account",
         fields(status=200, contratados=0, usados=0, disponibles=0),
-        Reading(200, 0, 0, 0),
+        reading(200, 0, 0, 0),
     ),
     ("200 without figures", fields(status=200, mensaje="ok"), NO_FIGURES),
     (
@@ -89,50 +89,50 @@ MISSING: list[tuple[str, str, Outcome]] = [
     ("no status", fields(contratados=5, usados=3, disponibles=2), NO_STATUS),
     ("nil status", '<status xsi:nil="true"/>' + fields(disponibles=2), NO_STATUS),
     ("nothing at all", "", NO_STATUS),
-    ("630 without figures", fields(status=630), Reading(630)),
-    ("631 without figures", fields(status=631, mensaje="agotados"), Reading(631, message="agotados")),
+    ("630 without figures", fields(status=630), reading(630)),
+    ("631 without figures", fields(status=631, mensaje="agotados"), reading(631, message="agotados")),
     (
         "630 with figures",
         fields(status=630, contratados=50, usados=50, disponibles=0),
-        Reading(630, 50, 50, 0),
+        reading(630, 50, 50, 0),
     ),
     (
         "630 of zeros tells no figures",
         fields(status=630, contratados=0, usados=0, disponibles=0),
-        Reading(630),
+        reading(630),
     ),
     (
         "631 of zeros tells no figures",
         fields(status=631, contratados=0, usados=0, disponibles=0),
-        Reading(631),
+        reading(631),
     ),
-    ("630 with only available 0", fields(status=630, disponibles=0), Reading(630)),
+    ("630 with only available 0", fields(status=630, disponibles=0), reading(630)),
     (
         "503 of zeros says nothing about the balance",
         fields(status=503, contratados=0, usados=0, disponibles=0),
-        Reading(503),
+        reading(503),
     ),
-    ("undocumented code", fields(status=799), Reading(799)),
+    ("undocumented code", fields(status=799), reading(799)),
     ("negative code", fields(status=-1), Reading(-1)),
     (
         "a mismatch is shown, not judged",
         fields(status=200, contratados=5, usados=9, disponibles=77),
-        Reading(200, 5, 9, 77),
+        reading(200, 5, 9, 77),
     ),
-    ("other elements' nil", fields(status=200, usados=1) + '<x xsi:nil="true"/>', Reading(200, used=1)),
+    ("other elements' nil", fields(status=200, usados=1) + '<x xsi:nil="true"/>', reading(200, used=1)),
     (
         "nil of another namespace",
         '<n:usados xmlns:n="urn:n" n:nil="true">4</n:usados>' + fields(status=200),
-        Reading(200, used=4),
+        reading(200, used=4),
     ),
-    ("nil false", '<usados xsi:nil="false">4</usados>' + fields(status=200), Reading(200, used=4)),
-    ("nil with spaces", '<usados xsi:nil=" true ">4</usados>' + fields(status=630), Reading(630)),
-    ("empty message", "<mensaje/>" + fields(status=630), Reading(630, message="")),
-    ("nil message", '<mensaje xsi:nil="true"/>' + fields(status=630), Reading(630)),
+    ("nil false", '<usados xsi:nil="false">4</usados>' + fields(status=200), reading(200, used=4)),
+    ("nil with spaces", '<usados xsi:nil=" true ">4</usados>' + fields(status=630), reading(630)),
+    ("empty message", "<mensaje/>" + fields(status=630), reading(630, message="")),
+    ("nil message", '<mensaje xsi:nil="true"/>' + fields(status=630), reading(630)),
     (
         "message with references",
         fields(status=630, mensaje="a &lt;b&gt; &#225; &amp;"),
-        Reading(630, message="a <b> á &"),
+        reading(630, message="a <b> á &"),
     ),
 ]
 
@@ -194,7 +194,7 @@ def test_an_integer_is_an_integer(name: str, text: str, value: int | None) -> No
         assert f"the answer's {name} is " in outcome.detail
     elif name != "status":
         figures = {"contratados": 1, "usados": 1, "disponibles": 1} | {name: value}
-        assert outcome == Reading(200, figures["contratados"], figures["usados"], figures["disponibles"])
+        assert outcome == reading(200, figures["contratados"], figures["usados"], figures["disponibles"])
     else:
         assert outcome == Reading(value)  # only 200, 630 and 631 are about the balance
 
@@ -305,7 +305,7 @@ def test_an_answer_is_read_in_the_charset_that_it_declares(encoding: str) -> Non
     declared = encoding.removesuffix("-sig")
     message = "contrase&#241;a" if encoding == "us-ascii" else "contraseña"
     text = f'<?xml version="1.0" encoding="{declared}"?>' + envelope(GOOD, fields(mensaje=message)).decode()
-    assert read(text.encode(encoding)) == Reading(200, 5000, 3760, 1240, "contraseña")
+    assert read(text.encode(encoding)) == reading(200, 5000, 3760, 1240, "contraseña")
 
 
 def test_no_charset_that_python_knows_makes_the_reader_raise() -> None:
@@ -327,23 +327,23 @@ def test_an_external_entity_is_neither_read_nor_fetched(scheme: str, tmp_path: P
 
 def test_a_long_message_is_cut_and_does_no_harm() -> None:
     outcome = read(envelope(GOOD, fields(mensaje="ñ" * 100_000)))
-    assert outcome == Reading(200, 5000, 3760, 1240, "ñ" * 4096)
+    assert outcome == reading(200, 5000, 3760, 1240, "ñ" * 4096)
 
 
 def test_a_message_of_the_longest_length_is_kept_whole() -> None:
     outcome = read(envelope(fields(status=601, mensaje="ñ" * 4096)))
-    assert outcome == Reading(601, message="ñ" * 4096)
+    assert outcome == reading(601, message="ñ" * 4096)
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_every_documented_code_is_read(code: int) -> None:
     about_balance = code in (200, 630, 631)
-    assert read(envelope(fields(status=code, usados=1))) == Reading(code, used=1 if about_balance else None)
+    assert read(envelope(fields(status=code, usados=1))) == reading(code, used=1 if about_balance else None)
 
 
 def test_a_refusal_counts_whatever_its_figures_are() -> None:
     """An answer of 601 that isn't taken for one would not be held against the credential."""
-    assert read(envelope(fields(status=601, contratados=-1, usados="NaN", disponibles=""))) == Reading(601)
+    assert read(envelope(fields(status=601, contratados=-1, usados="NaN", disponibles=""))) == reading(601)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.support.places import DATA
 ANSWERS = DATA / "answers"
 MIB = 1024 * 1024
 FIELDS = {"contratados": "contracted", "usados": "used", "disponibles": "available"}
-GOOD = Reading(200, 5000, 3760, 1240)
+GOOD = reading(200, 5000, 3760, 1240)
 
 
 def invalid(detail: str) -> Failure:
@@ -42,10 +42,10 @@ FOUND: dict[str, Outcome] = {
     "figure-of-references.xml": GOOD,
     "long-namespace.xml": invalid("the answer has too many attributes"),
     "names-of-many-colons.xml": GOOD,
-    "nil-of-two-prefixes.xml": Reading(200, 5000, None, 1240),
-    "nil-redeclared.xml": Reading(200, 5000, None, 1240),
+    "nil-of-two-prefixes.xml": reading(200, 5000, None, 1240),
+    "nil-redeclared.xml": reading(200, 5000, None, 1240),
     "prefix-undeclared.xml": GOOD,
-    "refusal-with-junk-figures.xml": Reading(601),
+    "refusal-with-junk-figures.xml": reading(601),
     "return-in-a-return.xml": invalid("the answer has no status"),
 }
 

@@ -430,8 +430,8 @@ async def test_a_wsdl_that_drips_takes_no_longer_than_the_limit_and_ends_with_th
 
 
 OUTCOMES: list[tuple[str, tuple[int, str], Reading | Failure]] = [
-    ("good", (200, GOOD), Reading(200, 5000, 3760, 1240, "El proceso se completó correctamente.")),
-    ("refused", (200, REFUSED), Reading(601, message="Usuario o contraseña incorrectos")),
+    ("good", (200, GOOD), reading(200, 5000, 3760, 1240, "El proceso se completó correctamente.")),
+    ("refused", (200, REFUSED), reading(601, message="Usuario o contraseña incorrectos")),
     ("fault", (500, FAULT), Failure(Reason.FAULT, "the service answered with a SOAP fault")),
     ("fault with status 200", (200, FAULT), Failure(Reason.FAULT, "the service answered with a SOAP fault")),
     ("fault with another status", (503, FAULT), Failure(Reason.HTTP, "HTTP status 503")),

@@ -72,7 +72,7 @@ def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None
         suspension=Suspension(601, NOW),
         responses=(1,) * len(State().responses),
         failures=(1,) * len(State().failures),
-        last_outcome=Reading(601),
+        last_outcome=reading(601),
         last_code=601,
     )
     save(db, [("a", state)])
@@ -111,6 +111,6 @@ def test_times_ahead_are_taken_for_now(db: sqlite3.Connection) -> None:
 
 def test_no_text_of_the_provider_is_kept(db: sqlite3.Connection) -> None:
     """An answer or an error could echo the password."""
-    for outcome in (Reading(500, message="echo"), Failure(Reason.FAULT, "echo")):
+    for outcome in (reading(500, message="echo"), Failure(Reason.FAULT, "echo")):
         save(db, [("a", State(last_outcome=outcome))])
     assert "echo" not in "".join(db.iterdump())

@@ -6,24 +6,30 @@ import io
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from exporter import log
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.login import Held, Tried
+from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
+from exporter.account.outcome import unsent as not_sent
 from exporter.account.state import State
 from exporter.config import Account, Config, Environment, TlsConfig
 from exporter.daemon.state_file import MEND, STEPS
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
-from exporter.guard.gate import Guard
-from exporter.guard.ledger import held
+from exporter.guard.gate import Gate
+from exporter.guard.ledger import remembered
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
 from exporter.polling.poller import Poller
 from exporter.polling.roster import Roster
 from exporter.provider.pool import Providers
-from exporter.provider.solucion_factible.provider import Provider
+from exporter.provider import contract
+from exporter.provider.contract import Balance, Permit, Provider
+from exporter.provider.solucion_factible import codes
+from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.secret import Secret
 from exporter.storage import states
 from exporter.storage.engine import Result, Storage, StorageError, Work
@@ -38,7 +44,16 @@ USERNAME = "ws@acme.example"
 KEY = "pac.example:443 ws@acme.example"
 RIGHT = "the right one"
 WRONG = "a wrong one"
-GOOD = Reading(200, 1000, 400, 600)
+
+
+def reading(
+    code: int, contracted: int | None = None, used: int | None = None, available: int | None = None
+) -> Reading:
+    """An answer with this code."""
+    return Reading(codes.code(code), contracted, used, available)
+
+
+GOOD = reading(200, 1000, 400, 600)
 
 
 def account(
@@ -73,7 +88,7 @@ def config(*accounts: Account) -> Config:
 
 
 @dataclass(frozen=True)
-class Login:
+class Arrival:
     """A try that reached the provider."""
 
     username: str
@@ -93,34 +108,38 @@ class ScriptedProvider:
         self.passwords = {USERNAME: RIGHT}
         self.script: list[Outcome] = []
         self.wsdl: Failure | None = None
-        self.logins: list[Login] = []
+        self.logins: list[Arrival] = []
         self.open = asyncio.Event()
         self.open.set()
         self.reached = asyncio.Event()
-        self.on_login: Callable[[Login], None] = lambda _login: None
+        self.on_login: Callable[[Arrival], None] = lambda _login: None
         self._clock = clock
 
     def tries(self, password: str) -> int:
         """How often a password has reached the provider."""
         return sum(login.password == password for login in self.logins)
 
-    async def operation(self, _limit: float) -> object:
-        return self.wsdl or "how to ask"
+    async def ready(self, _limit: float) -> Failure | None:
+        return self.wsdl
 
-    async def ask(self, _operation: object, account: Account, password: Secret) -> Outcome:
+    async def ask(self, balance: Balance, gate: contract.Gate) -> Tried | Held:
+        return await gate.attempt(balance.login, partial(self._send, balance.account))
+
+    async def _send(self, account: Account, permit: Permit) -> Outcome:
+        password = permit.password()
         if self.script and isinstance(self.script[0], Failure) and not self.script[0].sent:
             return self.script.pop(0)
-        login = Login(account.username, password.reveal(), self._clock.time())
+        login = Arrival(account.username, password.reveal(), self._clock.time())
         self.logins.append(login)
         self.reached.set()
         self.on_login(login)
         await self.open.wait()
         return self.script.pop(0) if self.script else self.judge(login)
 
-    def judge(self, login: Login) -> Outcome:
+    def judge(self, login: Arrival) -> Outcome:
         """The answer to a try as the passwords are now."""
         right = self.passwords.get(login.username.casefold()) == login.password
-        return GOOD if right else Reading(601)
+        return GOOD if right else reading(601)
 
     async def close(self) -> None: ...
 
@@ -215,10 +234,16 @@ class Life:
     ) -> None:
         self.clock, self.provider = clock, provider
         self.storage = FlakyStorage(path, exclusive=True, now=clock.time())
-        self.guard = Guard(self.storage)
         self.accounts = Accounts()
         self.agenda = Agenda()
         self.storage_errors: list[StorageError] = []
+        self.gate = Gate(
+            self.storage,
+            clock,
+            codes=codes.code,
+            refused=codes.REFUSED,
+            storage_failed=self.storage_errors.append,
+        )
         self.logged = logged or io.StringIO()
         logger = log.logger("info", stream=self.logged)
         self.metrics = ExporterMetrics("test")
@@ -227,13 +252,13 @@ class Life:
         def connect(environment: Environment) -> Provider:
             if environment == provider.environment:
                 return cast("Provider", provider)
-            return Provider(environment, clock, logger.info)
+            return SolucionFactible(environment, clock, logger.info)
 
         self.providers = Providers(connect)
         self.poller = Poller(
             self.accounts,
             self.providers,
-            self.guard,
+            self.gate,
             clock=clock,
             metrics=self.metrics,
             log=logger,
@@ -244,12 +269,12 @@ class Life:
             self.accounts,
             self.providers,
             cast("Scheduler", self.agenda),
-            self.guard,
+            self.gate,
             arrange=self.exposition.arrange,
             clock=clock,
             log=logger,
-            states=self.storage.read(lambda db: states.load(db, clock.time())),
-            held=self.storage.read(held),
+            states=self.storage.read(lambda db: states.load(db, clock.time(), codes.code)),
+            remembered=self.storage.read(lambda db: remembered(db, codes.code)),
         )
         self.publisher = Publisher(self.accounts, self.storage, self.exposition)
         self.in_flight: set[asyncio.Task[None]] = set()
@@ -276,6 +301,16 @@ class Life:
         due = self.agenda.due[name]
         self.clock.advance(max(0.0, due - self.clock.monotonic()))
         await self.agenda.run(name, self.poller.poll)
+        await self.kept()
+
+    async def kept(self) -> None:
+        """Wait until what the guard keeps beside the poll is kept; raise what killed the process meanwhile."""
+        while tasks := self.gate._keeping | self.gate._marks._writing:
+            await asyncio.wait(tasks)
+            for task in tasks:
+                if not task.cancelled() and (error := task.exception()):
+                    raise error
+            await asyncio.sleep(0)
 
     async def begin_poll(self, name: str = "acme") -> asyncio.Task[None]:
         """Poll an account as far as to the provider, which is to be closed (`provider.open`)."""
@@ -304,6 +339,7 @@ class Life:
             self.ended = True
             await self._cancel()
             await self.providers.close()
+            await self.gate.close(5)
             with suppress(StorageError):
                 await self.publisher.publish()
             await self.storage.close()
@@ -312,6 +348,7 @@ class Life:
         """End as SIGKILL does: what isn't on the disk is lost."""
         if not self.ended:
             self.ended = True
+            self.in_flight |= self.gate._keeping | self.gate._marks._writing  # type: ignore[arg-type]
             await self._cancel()
             while not self.storage._waiting.empty():
                 self.storage._waiting.get()
@@ -326,9 +363,14 @@ class Life:
 
 def unsent(reason: Reason = Reason.CONNECTION) -> Failure:
     """A failure before the credential left the process."""
-    return Failure(reason, "no connection", sent=False)
+    return not_sent(reason, "no connection")
 
 
 def sent(reason: Reason = Reason.TIMEOUT) -> Failure:
     """A failure after which nobody knows whether the provider has counted the try."""
     return Failure(reason, "no answer")
+
+
+def unreadable() -> Failure:
+    """An answer of the service that nobody can read."""
+    return Failure(Reason.INVALID, "no status", verdict=Verdict.UNKNOWN_FROM_SERVICE)
