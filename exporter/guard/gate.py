@@ -128,14 +128,20 @@ class Gate:
         await self._settle(permit, outcome, started, proven=proven)
         return Tried(outcome, started, took)
 
-    async def adopt(self, login: Login) -> None:
+    async def adopt(self, login: Login) -> float:
         """Find out what is held against a login's password. It takes long where others were refused.
 
-        Raises StorageError.
+        Return the time before which no try with it is sent (Unix time). Raises StorageError.
         """
         known = await self._identify(login)
         login.refusals = known.refusals if known else 0
         login.suspension = known.suspension if known else None
+        if known and not known.suspension and known.refusals >= login.terms.auth_attempts:
+            # The limit was lowered meanwhile.
+            suspension = Suspension(self._refused, self._clock.time())
+            await self._storage.transact(lambda db: ledger.suspend(db, known.id, suspension))
+            login.suspension = suspension
+        return known.next_at if known else 0.0
 
     async def resume(self, login: Login) -> bool:
         """Lift a suspension, or close the open tries, for one new try; return whether there was any need.
@@ -244,8 +250,9 @@ class Gate:
         except StorageError as error:
             self._storage_failed(error)
         else:
-            if found - login.others:
-                # Another process had a password of this login refused, and it may be this very one.
+            if found - login.others - {login.record}:
+                # Another process had a password of this login refused, and it may be this very one. (Its own
+                # record is there where it was accepted, and the storage failed to forget it.)
                 login.proven = False
         if login.proven:
             return permit
@@ -260,7 +267,7 @@ class Gate:
                 return Held(permit.at, login.suspension)
             tries = self._tries.get(login.key, {})
             strange = {number for number, its in tries.items() if its.password != login.password}
-            held = await self._storage.transact(
+            charged = await self._storage.transact(
                 lambda db, permit=permit, strange=strange: ledger.charge(  # type: ignore[misc]
                     db,
                     login,
@@ -271,13 +278,15 @@ class Gate:
                     codes=self._codes,
                 )
             )
-            if held is None:
+            if isinstance(charged, Unsure):
+                await self._identify(login)
+            elif isinstance(charged, Held):
+                login.suspension = charged.suspension
+                return charged
+            else:
+                login.refusals = charged
                 self._note_try(login, permit.number)
                 return permit
-            if not isinstance(held, Unsure):
-                login.suspension = held.suspension
-                return held
-            await self._identify(login)
 
     def _note_try(self, login: Login, number: int) -> None:
         tries = self._tries.setdefault(login.key, {})

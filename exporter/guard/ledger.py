@@ -98,8 +98,8 @@ def charge(
     strange: Collection[int],
     refused: Code,
     codes: Codes,
-) -> Held | Unsure | None:
-    """Open the try of this ``number``; return why not, where it must not be sent (yet).
+) -> int | Held | Unsure:
+    """Open the try of this ``number`` and return its credential's refusals, or why it must not be sent (yet).
 
     It is sent only while refusals of this credential and open tries of the login are fewer than
     ``auth_attempts``. ``strange`` are tries that are known to have carried another password: no distance is
@@ -113,7 +113,7 @@ def charge(
         return Held(now, known.suspension)
     if known and refusals >= terms.auth_attempts:
         suspension = Suspension(refused, now)
-        _suspend(db, known.id, suspension)
+        suspend(db, known.id, suspension)
         return Held(now, suspension)
     latest = now + terms.interval
     mend(db, login.key, latest, now)
@@ -125,7 +125,7 @@ def charge(
     if next_at > now:
         return Held(next_at)
     _insert(db, [(number, login.key, now, now + terms.timeout, latest, Kind.UNDER_WAY)])
-    return None
+    return refusals
 
 
 Mark = tuple[int, str, float, float]
@@ -219,7 +219,7 @@ def refuse(
     suspension = known.suspension
     if stop or refusals >= login.terms.auth_attempts:
         suspension = Suspension(stop or refused, at)
-        _suspend(db, known.id, suspension)
+        suspend(db, known.id, suspension)
     db.execute("DELETE FROM try WHERE id = ?", (number,))
     return Record(known.id, known.fingerprint, refusals, next_at, suspension)
 
@@ -404,7 +404,8 @@ def _insert(db: sqlite3.Connection, rows: Sequence[tuple[int, str, float, float,
     db.executemany("REPLACE INTO try VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
-def _suspend(db: sqlite3.Connection, record: int, suspension: Suspension) -> None:
+def suspend(db: sqlite3.Connection, record: int, suspension: Suspension) -> None:
+    """Let no try be sent with a credential until it is resumed."""
     db.execute(
         "UPDATE credential SET suspended_code = ?, suspended_since = ? WHERE id = ?",
         (suspension.code.number, suspension.since, record),

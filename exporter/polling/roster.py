@@ -1,7 +1,7 @@
 """Which accounts are monitored, with which state: at the start, after a reload, after a resumption."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
@@ -108,21 +108,29 @@ class Roster:
         """
         self._look_at_the_clock()
         async with self._changing:
-            unsure = set(await self._gate.review([monitored.login for monitored in self._accounts]))
-            for monitored in list(self._accounts):
-                name, state, login = monitored.account.name, monitored.state, monitored.login
-                if name in self._pending:
-                    continue
-                if login in unsure:
-                    # It may be this very password that was suspended there.
-                    self._scheduler.remove(name)
-                    self._pending[name] = state.next_poll or self._clock.time()
-                elif state.suspension and not login.suspension:
-                    self._lift(monitored, "account resumed elsewhere")
-                elif login.suspension and not state.suspension:
-                    self._suspend(monitored, login.suspension)
+            unsure: list[Login] = []
+            try:
+                unsure = await self._gate.review([monitored.login for monitored in self._accounts])
+            finally:
+                # A refusal that could not be kept suspends all the same.
+                self._take_over(set(unsure))
             await self._bring_forward()
             await self._admit_pending()
+
+    def _take_over(self, unsure: Set[Login]) -> None:
+        """Suspend and lift accounts as their logins are by now."""
+        for monitored in list(self._accounts):
+            name, state, login = monitored.account.name, monitored.state, monitored.login
+            if name in self._pending:
+                continue
+            if login in unsure:
+                # It may be this very password that was suspended elsewhere.
+                self._scheduler.remove(name)
+                self._pending[name] = state.next_poll or self._clock.time()
+            elif state.suspension and not login.suspension:
+                self._lift(monitored, "account resumed elsewhere")
+            elif login.suspension and not state.suspension:
+                self._suspend(monitored, login.suspension)
 
     async def _bring_forward(self) -> None:
         """Poll accounts sooner whose open tries are gone: the provider answers again, or somebody resumed."""
@@ -214,13 +222,13 @@ class Roster:
             if monitored is None:
                 continue
             try:
-                await self._gate.adopt(monitored.login)
+                next_at = await self._gate.adopt(monitored.login)
             except StorageError as error:
                 # It stays out until the storage can be read again.
                 self._log.error("account not polled", account=name, error=str(error))
                 continue
             del self._pending[name]
-            self._admit(monitored, due)
+            self._admit(monitored, max(due, min(next_at, self._clock.time() + monitored.account.interval)))
 
     def _admit(self, monitored: Monitored, due: float) -> None:
         if monitored.login.suspension:

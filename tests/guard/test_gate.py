@@ -10,18 +10,21 @@ import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.login import Held, Login, Tried
+from exporter.account.outcome import Failure, Outcome
 from exporter.account.state import Suspension
 from exporter.config import Account
 from exporter.daemon.state_file import open_storage
-from exporter.guard.gate import Credential, Guard, ResumeTooSoonError
-from exporter.guard.ledger import REMEMBERED, Charge, Held
+from exporter.guard.gate import Gate, ResumeTooSoonError
+from exporter.guard.ledger import REMEMBERED
+from exporter.provider.contract import Permit
+from exporter.provider.solucion_factible import codes
 from exporter.secret import Secret
 from exporter.storage.engine import StorageError
 from tests.support.peers import FakeClock
@@ -30,18 +33,20 @@ from tests.support.rig import (
     INTERVAL,
     RIGHT,
     WRONG,
-    FlakyStorage,
     KilledError,
     Life,
     ScriptedProvider,
     account,
     fails,
     kills,
+    reading,
     sent,
+    unreadable,
     unsent,
 )
 
 HOUR = 3600.0
+OPEN = "SELECT id FROM try WHERE kind <> 3"
 REFUSED = reading(601)
 OTHER = account(RIGHT, "other", username="other@acme.example")
 Start = Callable[..., Awaitable[Life]]
@@ -51,7 +56,7 @@ Start = Callable[..., Awaitable[Life]]
 def cheap_fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets a story be about what is counted, not about how long scrypt takes."""
 
-    def digest(password: Secret, salt: bytes) -> bytes:
+    def digest(_method: str, password: Secret, salt: bytes) -> bytes:
         return hashlib.blake2b(password.reveal().encode(), salt=salt).digest()
 
     monkeypatch.setattr("exporter.guard.credential._digest", digest)
@@ -83,28 +88,40 @@ async def start(path: Path, clock: FakeClock, provider: ScriptedProvider) -> Asy
         await life.stop()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What `check` asks for."""
+
+    account: Account
+    login: Login
+
+
 @asynccontextmanager
-async def guarding(path: Path, clock: FakeClock) -> AsyncIterator[Guard]:
-    """A guard beside the daemon's, as `check` has one."""
+async def gate_beside(path: Path, clock: FakeClock) -> AsyncIterator[Gate]:
+    """A gate beside the daemon's, as `check` has one."""
     storage = open_storage(path, exclusive=False, now=clock.time())
+    errors: list[StorageError] = []
+    gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=errors.append)
     try:
-        yield Guard(storage)
+        yield gate
+        await gate.close(60)
+        assert not errors
     finally:
         await storage.close()
 
 
+def login_of(asked: Account) -> Login:
+    return Login(asked.guard_key, asked.password, asked)
+
+
 async def check(path: Path, clock: FakeClock, provider: ScriptedProvider, asked: Account) -> str:
     """What `check` does to an account: `sent`, `held` or `suspended`."""
-    async with guarding(path, clock) as guard:
-        credential, standing = await guard.adopt(asked, clock.time())
-        if standing.suspension:
-            return "suspended"
-        charge = await guard.charge(credential, asked, clock.time())
-        if isinstance(charge, Held):
-            return "suspended" if charge.suspension else "held"
-        started = clock.time()
-        outcome = await provider.ask("how", asked, credential.password)
-        await guard.settle(credential, charge, outcome, asked, started)
+    async with gate_beside(path, clock) as gate:
+        login = login_of(asked)
+        await gate.adopt(login)
+        tried = await provider.ask(Asked(asked, login), gate)
+        if isinstance(tried, Held):
+            return "suspended" if tried.suspension else "held"
         return "sent"
 
 
@@ -168,10 +185,10 @@ class TestLimit:
         life = await start(account(WRONG))
         await life.poll()
         at = clock.time()
-        assert life.state().suspension == Suspension(604, at)
+        assert life.state().suspension == Suspension(codes.code(604), at)
         await life.kill()
         clock.advance(500)
-        assert (await start(account(WRONG))).state().suspension == Suspension(604, at)
+        assert (await start(account(WRONG))).state().suspension == Suspension(codes.code(604), at)
 
     @pytest.mark.parametrize("code", [602, 603, 604, 605, 633])
     @pytest.mark.parametrize("proven", [True, False])
@@ -216,17 +233,17 @@ class TestOutcomes:
         provider.script = [REFUSED, reading(code, available=0)]
         life = await start(account(RIGHT))
         await life.poll_until_idle(2)
-        assert life.state().proven
-        assert rows(path, "SELECT * FROM charge") == rows(path, "SELECT * FROM credential") == []
+        assert life.monitored().login.proven
+        assert rows(path, "SELECT * FROM try") == rows(path, "SELECT * FROM credential") == []
         provider.passwords.clear()
         await life.poll_until_idle()
         assert life.suspended()
         assert len(provider.logins) == 4
 
-    async def test_601_with_a_proven_credential_makes_a_charge(
+    async def test_a_proven_credential_that_turns_wrong_has_two_tries_in_all(
         self, start: Start, provider: ScriptedProvider
     ) -> None:
-        """The password was changed at the provider: two tries in all, the first uncharged beforehand."""
+        """The password was changed at the provider."""
         life = await start(account(RIGHT))
         await life.poll_until_idle(3)
         provider.passwords.clear()
@@ -235,20 +252,16 @@ class TestOutcomes:
         assert provider.tries(RIGHT) == 2
         assert life.suspended()
 
-    @pytest.mark.parametrize(
-        "outcome",
-        [reading(500), reading(503), reading(632), reading(999), sent(), sent(Reason.HTTP)],
-        ids=str,
-    )
-    async def test_other_outcomes_give_the_charge_back_but_hold_the_distance(
-        self, start: Start, provider: ScriptedProvider, path: Path, outcome: Outcome
+    @pytest.mark.parametrize("code", [500, 501, 502, 503, 611, 612, 624, 632, 599, 0, -1])
+    async def test_what_says_nothing_gives_the_try_back_but_holds_the_distance(
+        self, start: Start, provider: ScriptedProvider, path: Path, code: int
     ) -> None:
         """Ten of them suspend nothing; none is followed by a quick retry, not even after a restart."""
-        provider.script = [outcome] * 15
+        provider.script = [reading(code)] * 15
         life = await start(account(WRONG))
         for _ in range(5):
             await life.poll()
-            assert rows(path, "SELECT * FROM charge") == []
+            assert rows(path, OPEN) == []
         await life.kill()
         life = await start(account(WRONG))
         for _ in range(10):
@@ -268,7 +281,7 @@ class TestOutcomes:
         life = await start(account(RIGHT))
         await life.poll()
         down = clock.time()
-        assert rows(path, "SELECT * FROM charge") == []
+        assert rows(path, "SELECT * FROM try") == []
         await life.poll()
         assert 30 <= clock.time() - down <= 33
         assert life.state().up
@@ -369,9 +382,10 @@ class TestKey:
         await life.use(OTHER)
         await life.use(account(WRONG))
         charged: list[int] = []
-        provider.on_login = lambda _login: charged.append(len(rows(path, "SELECT * FROM charge")))
+        provider.on_login = lambda _login: charged.append(len(rows(path, "SELECT * FROM try")))
         await life.poll_until_idle()
-        assert charged == [1, 2]
+        assert charged == [1, 1]
+        assert life.suspended()
 
     async def test_removed_while_suspended_and_added_again_corrected(self, start: Start) -> None:
         """Up at the first try."""
@@ -439,28 +453,36 @@ class TestFingerprints:
         assert life.suspended()
         assert provider.tries(WRONG) == 2
 
-    async def test_killed_between_the_refusal_and_its_fingerprint(
-        self, start: Start, provider: ScriptedProvider, path: Path
+    async def test_killed_before_a_refusal_is_kept(
+        self, start: Start, provider: ScriptedProvider, path: Path, clock: FakeClock
     ) -> None:
-        """A restart takes the credential for the same: one try left, not two."""
+        """Whose it was nobody knows: an open try of the login, and no record of any password."""
         life = await start(account(WRONG))
-        life.storage.after = kills(2)  # the charge, the refusal
+        life.storage.before = kills(life.storage.writes + 2)  # the charge, the refusal
         with pytest.raises(KilledError):
             await life.poll()
         await life.kill()
-        assert rows(path, "SELECT digest FROM credential") == [(None,)]
+        assert rows(path, "SELECT * FROM credential") == []
+        assert len(rows(path, OPEN)) == 1
+        life = await start(account("B"))
+        await life.poll_until_idle(2)
+        assert provider.tries("B") == 1, "one open, one refused"
+        await life.kill()
         life = await start(account(WRONG))
+        await life.poll_until_idle(2)
+        assert provider.tries(WRONG) == 2, "one lost, one refused"
+        clock.advance(HOUR)
         await life.poll_until_idle()
-        assert provider.tries(WRONG) == 2
+        assert provider.tries(WRONG) == 3, "the lost one has lapsed"
         assert life.suspended()
 
-    async def test_killed_between_the_suspension_and_its_fingerprint(
+    async def test_killed_while_a_suspension_is_being_kept(
         self, start: Start, provider: ScriptedProvider, path: Path
     ) -> None:
-        """A restart finds it suspended; the fingerprint is made then."""
+        """It is there with its fingerprint, or it isn't there and its try is open."""
         provider.script = [reading(602)]
         life = await start(account(RIGHT))
-        life.storage.after = kills(2)
+        life.storage.after = kills(life.storage.writes + 3)  # the charge, the look for a record, the refusal
         with pytest.raises(KilledError):
             await life.poll()
         await life.kill()
@@ -468,25 +490,35 @@ class TestFingerprints:
             life = await start(account(password))
             assert life.suspended() == suspended
             assert rows(path, "SELECT count(digest) FROM credential") == [(1,)]
+            assert rows(path, OPEN) == []
             await life.kill()
 
-    async def test_a_reload_tells_the_former_credential_apart_for_later(
+    async def test_a_reload_tells_the_former_credential_apart(
         self, start: Start, provider: ScriptedProvider, clock: FakeClock
     ) -> None:
-        """What is held against it, be it a distance only, isn't held against the new one after a restart."""
+        """A corrected password needs no distance to the tries of the wrong one."""
         provider.script = [reading(500)]
         life = await start(account("A"))
         await life.poll()
         tried = clock.time()
         await life.use(account("B"))
+        await life.poll()
+        assert provider.tries("B") == 1
+        assert clock.time() - tried < INTERVAL
+
+    async def test_after_a_restart_nobody_can_tell_them_apart(
+        self, start: Start, provider: ScriptedProvider, clock: FakeClock
+    ) -> None:
+        """A try that says nothing leaves no fingerprint, so its distance is kept by whoever comes."""
+        provider.script = [reading(500)]
+        life = await start(account("A"))
+        await life.poll()
+        tried = clock.time()
         await life.kill()
         life = await start(account("B"))
         await life.poll()
-        assert clock.time() - tried < INTERVAL
-        await life.kill()
-        life = await start(account("A"))
         await life.poll()
-        assert clock.time() - tried == INTERVAL
+        assert provider.logins[-1].at - tried == INTERVAL
 
     async def test_only_the_last_eight_are_remembered(
         self, start: Start, provider: ScriptedProvider, path: Path
@@ -536,7 +568,7 @@ class TestFingerprints:
 
 
 @pytest.mark.usefixtures("cheap_fingerprints")
-class TestLostCharges:
+class TestLostTries:
     async def lose(self, start: Start, provider: ScriptedProvider, *accounts: Account) -> None:
         """Be killed while a try is under way."""
         provider.open.clear()
@@ -545,15 +577,47 @@ class TestLostCharges:
         await life.kill()
         provider.open.set()
 
-    async def test_a_charge_is_on_the_disk_before_the_try_is_sent(
+    async def test_a_try_is_on_the_disk_before_it_is_sent(
         self, start: Start, provider: ScriptedProvider, path: Path
     ) -> None:
         """Else a kill would forget it."""
-        charged: list[object] = []
-        provider.on_login = lambda _login: charged.append(rows(path, "SELECT refused FROM charge"))
+        open_then: list[tuple[int, object]] = []
+        provider.on_login = lambda _login: open_then.append(
+            (len(rows(path, OPEN)), rows(path, "SELECT refusals FROM credential"))
+        )
         life = await start(account(WRONG))
         await life.poll_until_idle()
-        assert charged == [[(0,)], [(1,), (0,)]]
+        assert open_then == [(1, []), (1, [(1,)])]
+
+    async def test_so_is_that_of_a_proven_credential(
+        self, start: Start, provider: ScriptedProvider, path: Path
+    ) -> None:
+        """Not on the disk, but in the file: a kill of the process loses nothing."""
+        life = await start(account(RIGHT))
+        await life.poll()
+        open_then: list[int] = []
+        provider.on_login = lambda _login: open_then.append(len(rows(path, OPEN)))
+        await life.poll_until_idle(3)
+        assert open_then == [1, 1, 1]
+        assert rows(path, OPEN) == []
+
+    @pytest.mark.parametrize("end", ["kill", "stop"])
+    async def test_a_proven_credential_that_turns_wrong_and_a_kill(
+        self, start: Start, provider: ScriptedProvider, end: str
+    ) -> None:
+        """Refused, and killed before anybody knew: two tries in all."""
+        life = await start(account(RIGHT))
+        await life.poll()
+        provider.passwords.clear()
+        provider.logins.clear()
+        for _ in range(6):
+            provider.open.clear()
+            if life.agenda.due:
+                await life.begin_poll()
+            await (life.kill() if end == "kill" else life.stop())
+            provider.open.set()
+            life = await start(account(RIGHT))
+        assert provider.tries(RIGHT) == 2
 
     async def test_a_crash_loop_sends_no_more_than_the_limit(
         self, start: Start, provider: ScriptedProvider, clock: FakeClock
@@ -569,7 +633,7 @@ class TestLostCharges:
             await life.kill()
         assert provider.tries(WRONG) == 2
 
-    async def test_a_lost_charge_lapses_after_an_hour_and_not_before(
+    async def test_a_lost_try_lapses_after_an_hour_and_not_before(
         self, start: Start, provider: ScriptedProvider, clock: FakeClock
     ) -> None:
         """The account isn't given up: the lost try may never have arrived."""
@@ -577,14 +641,16 @@ class TestLostCharges:
         await self.lose(start, provider, one_try)
         lost = clock.time()
         life = await start(one_try)
-        await life.poll()
+        await life.poll_until_idle(2)  # it may be under way as long as a poll may take
         assert provider.tries(RIGHT) == 1
         assert life.state().next_poll == lost + HOUR
+        assert life.state().blocked
+        assert 'msg="account waits" account=acme' in life.logged.getvalue()
         await life.poll()
         assert (provider.tries(RIGHT), clock.time()) == (2, lost + HOUR)
         assert life.state().up
 
-    async def test_a_refused_charge_never_lapses(
+    async def test_a_refusal_never_lapses(
         self, start: Start, provider: ScriptedProvider, clock: FakeClock
     ) -> None:
         """Not in a year."""
@@ -613,7 +679,7 @@ class TestLostCharges:
         assert [login.at for login in provider.logins[1:]] == [lost, lost + HOUR]
         assert life.suspended()
 
-    async def test_a_stop_that_cancels_a_try_keeps_its_charge(
+    async def test_a_stop_that_cancels_a_try_leaves_it_open(
         self, start: Start, provider: ScriptedProvider, path: Path
     ) -> None:
         """The provider may have counted it."""
@@ -621,7 +687,7 @@ class TestLostCharges:
         life = await start(account(WRONG))
         await life.begin_poll()
         await life.stop()
-        assert rows(path, "SELECT refused FROM charge") == [(0,)]
+        assert len(rows(path, OPEN)) == 1
 
     @pytest.mark.parametrize("moment", ["before", "after"])
     @pytest.mark.parametrize("wrong", [True, False])
@@ -654,6 +720,197 @@ class TestLostCharges:
                 break
         assert finished
         assert step > (5 if wrong else 2)
+
+
+@pytest.mark.usefixtures("cheap_fingerprints")
+class TestUnknownOutcomes:
+    """What isn't understood is taken for a refusal, with a limit and a way out."""
+
+    async def test_what_the_service_said_unreadably_is_tried_ever_more_seldom(
+        self, start: Start, provider: ScriptedProvider
+    ) -> None:
+        """Twice, then 1, 3, 7, 15, 31 hours after that, and then once a day: not 96 times a day."""
+        provider.script = [unreadable()] * 20
+        life = await start(account(WRONG))
+        await life.poll_until_idle(16)
+        times = [login.at for login in provider.logins]
+        assert times[1] - times[0] == INTERVAL
+        assert [(at - times[1]) / HOUR for at in times[2:9]] == [1, 3, 7, 15, 31, 55, 79]
+
+    @pytest.mark.parametrize("auth_attempts", [1, 2, 3])
+    async def test_acceptance_ends_that(
+        self, start: Start, provider: ScriptedProvider, auth_attempts: int, path: Path
+    ) -> None:
+        """All open tries of the login are closed, and the next unreadable one waits for an hour again."""
+        provider.script = [unreadable()] * (auth_attempts + 2)
+        life = await start(account(RIGHT, auth_attempts=auth_attempts))
+        while not life.state().up:
+            await life.poll()
+        assert rows(path, OPEN) == rows(path, "SELECT * FROM login") == []
+        provider.script = [unreadable()] * auth_attempts
+        provider.logins.clear()
+        await life.poll_until_idle(auth_attempts + 2)
+        times = [login.at for login in provider.logins]
+        assert times[auth_attempts] - times[auth_attempts - 1] == HOUR
+
+    async def test_a_proven_credential_is_unproven_after_as_many_in_a_row(
+        self, start: Start, provider: ScriptedProvider
+    ) -> None:
+        """It may have turned wrong, and the refusal is one that we can't read."""
+        life = await start(account(RIGHT))
+        await life.poll()
+        provider.script = [unreadable()] * 5
+        provider.logins.clear()
+        await life.poll()
+        assert life.monitored().login.proven
+        await life.poll_until_idle(4)
+        assert not life.monitored().login.proven
+        times = [login.at for login in provider.logins]
+        assert len(times) >= 3
+        assert times[2] - times[1] == HOUR
+
+    async def test_on_the_way_a_proven_credential_stays_proven(
+        self, start: Start, provider: ScriptedProvider, clock: FakeClock
+    ) -> None:
+        """An outage is likelier than a refusal: it is tried at the pace of failures."""
+        life = await start(account(RIGHT))
+        await life.poll()
+        provider.script = [sent()] * 10
+        began = clock.time()
+        await life.poll_until_idle(10)
+        assert life.monitored().login.proven
+        assert provider.tries(RIGHT) == 11
+        assert clock.time() - began < 3 * HOUR
+
+    async def test_on_the_way_each_open_try_lapses_after_an_hour(
+        self, start: Start, provider: ScriptedProvider
+    ) -> None:
+        """A credential that isn't proven waits then."""
+        provider.script = [sent()] * 4
+        life = await start(account(RIGHT))
+        await life.poll_until_idle(8)
+        first, second, third, fourth, *_ = [login.at for login in provider.logins]
+        assert second - first == INTERVAL
+        assert third - first == HOUR
+        assert fourth - second == HOUR
+
+    async def test_an_outage_at_a_start_ends_sooner_than_that(
+        self, start: Start, provider: ScriptedProvider, clock: FakeClock, path: Path
+    ) -> None:
+        """Another login is answered again: one open try of each lapses at once, and not a second one."""
+        provider.passwords[OTHER.username] = RIGHT
+        provider.script = [sent()] * 4
+        life = await start(account(RIGHT, interval=60.0), replace(OTHER, interval=60.0, auth_attempts=3))
+        while not life.state().blocked:
+            await life.poll_until_idle(1)
+        provider.script = [sent()] * len(provider.script)
+        clock.advance(660)
+        provider.script.clear()
+        assert life.state().blocked
+        await life.poll("other")
+        assert life.state("other").up
+        await life.kept()
+        assert len(rows(path, f"{OPEN} AND login LIKE '%ws@acme%'")) == 1
+        await life.roster.look_around()
+        assert life.agenda.due["acme"] - clock.monotonic() <= 60
+        await life.poll()
+        assert life.state().up
+
+    async def test_switching_between_unreadable_passwords_gives_no_fresh_tries(
+        self, start: Start, provider: ScriptedProvider
+    ) -> None:
+        """Open tries belong to the login, whichever password they carried."""
+        provider.script = [unreadable()] * 20
+        life = await start(account("A"))
+        for password in "ABABABAB":
+            await life.use(account(password))
+            await life.poll_until_idle(1)
+        assert len(provider.logins) == 2
+
+    @pytest.mark.parametrize("outcome", [sent(), unreadable()], ids=["on the way", "from the service"])
+    async def test_resumed_by_a_person_it_has_one_new_try(
+        self, start: Start, provider: ScriptedProvider, outcome: Outcome, clock: FakeClock
+    ) -> None:
+        """Then it waits again."""
+        provider.script = [outcome] * 10
+        life = await start(account(WRONG))
+        while not life.state().blocked:
+            await life.poll()
+        assert len(provider.logins) == 2
+        assert await life.roster.resume("acme")
+        resumed = clock.time()
+        await life.poll()
+        await life.poll()
+        assert len(provider.logins) == 3
+        assert life.state().blocked
+        assert clock.time() - resumed < HOUR
+        with pytest.raises(ResumeTooSoonError):
+            await life.roster.resume("acme")
+
+    async def test_a_process_that_stood_still_sends_no_more(self, path: Path, clock: FakeClock) -> None:
+        """Frozen between the charge and the sending, it may find its try lapsed, and another one made."""
+        asked = account(WRONG)
+        async with gate_beside(path, clock) as gate:
+            sent_with: list[Secret] = []
+
+            async def send(permit: Permit) -> Outcome:
+                clock.advance(asked.timeout + 1)
+                sent_with.append(permit.password())
+                return REFUSED
+
+            login = login_of(asked)
+            tried = await gate.attempt(login, send)
+            assert isinstance(tried, Tried)
+            assert not sent_with
+            assert isinstance(tried.outcome, Failure)
+            assert not tried.outcome.sent
+            assert rows(path, OPEN) == []
+
+    async def test_the_clock_jumps_ahead(
+        self, start: Start, provider: ScriptedProvider, clock: FakeClock
+    ) -> None:
+        """No open try lapses by that: only time that has passed counts."""
+        provider.script = [unreadable()] * 10
+        life = await start(account(WRONG))
+        while not life.state().blocked:
+            await life.poll()
+        for _ in range(5):
+            clock.time_seconds += 2 * HOUR
+            await life.roster.look_around()
+            if "acme" in life.agenda.due:
+                life.agenda.due["acme"] = clock.monotonic()
+                await life.poll()
+        assert len(provider.logins) == 2
+
+
+@pytest.mark.usefixtures("cheap_fingerprints")
+class TestTwoWrongPasswords:
+    """Records without a fingerprint were once taken for whoever asked."""
+
+    async def test_a_check_in_between(
+        self, start: Start, provider: ScriptedProvider, path: Path, clock: FakeClock
+    ) -> None:
+        """Two with the first password, two with the second one."""
+        life = await start(account("A"))
+        await life.poll()
+        for password in ("B", "A", "B", "A", "B"):
+            await check(path, clock, provider, account(password))
+            clock.advance(INTERVAL)
+            await life.roster.look_around()
+        await life.poll_until_idle()
+        assert provider.tries("A") == provider.tries("B") == 2
+
+    @pytest.mark.parametrize("end", ["kill", "stop"])
+    async def test_in_turn_with_an_end_in_between(
+        self, start: Start, provider: ScriptedProvider, clock: FakeClock, end: str
+    ) -> None:
+        """However often."""
+        for password in "ABABABABABAB":
+            life = await start(account(password))
+            await life.poll_until_idle(1)
+            await (life.kill() if end == "kill" else life.stop())
+            clock.advance(INTERVAL)
+        assert provider.tries("A") == provider.tries("B") == 2
 
 
 @pytest.mark.usefixtures("cheap_fingerprints")
@@ -870,9 +1127,8 @@ class TestTwoProcesses:
         """The daemon adds no try of its own."""
         life = await start(account(WRONG))
         await life.poll_until_idle()
-        async with guarding(path, clock) as guard:
-            credential, _standing = await guard.adopt(account(WRONG), clock.time())
-            assert await guard.resume(credential, account(WRONG), clock.time())
+        async with gate_beside(path, clock) as gate:
+            assert await gate.resume(login_of(account(WRONG)))
         assert await check(path, clock, provider, account(WRONG)) == "sent"
         await life.roster.look_around()
         await life.poll_until_idle()
@@ -915,18 +1171,16 @@ class TestFailingStorage:
         provider.script = [reading(code)]
         fails_from_the_next_login_on(life)
         await life.poll()
-        assert life.suspended()
         with pytest.raises(StorageError):
             await life.roster.look_around()
         assert life.suspended()
         works_again(life)
-        await life.guard.pay()
-        if code == 601:
-            assert rows(path, "SELECT refused FROM charge") == [(1,)]
-        assert rows(path, "SELECT suspended_code FROM credential") == [(None if code == 601 else 604,)]
-        assert rows(path, "SELECT count(digest) FROM credential") == [(1,)]
-        await life.guard.pay()
-        assert len(rows(path, "SELECT * FROM charge")) == (code == 601)
+        await life.gate.keep_owed()
+        kept = [(1, None if code == 601 else 604)]
+        assert rows(path, "SELECT refusals, suspended_code FROM credential") == kept
+        assert rows(path, OPEN) == []
+        await life.gate.keep_owed()
+        assert rows(path, "SELECT refusals, suspended_code FROM credential") == kept
 
     async def test_it_is_resumed_by_itself_where_tries_are_left(
         self, start: Start, provider: ScriptedProvider
@@ -979,7 +1233,7 @@ class TestFailingStorage:
         assert life.state().up
         works_again(life)
         await life.poll()
-        assert rows(path, "SELECT * FROM charge") == []
+        assert rows(path, "SELECT * FROM try") == []
 
     async def test_a_reload_without_storage_polls_no_new_credential(self, start: Start) -> None:
         """It stays out until the guard can be asked about it."""
@@ -1089,8 +1343,10 @@ class TestInFlight:
         await life.use(OTHER)
         provider.open.set()
         await task
+        await life.kept()
         assert life.accounts.get("acme") is None
-        assert rows(path, "SELECT refused FROM charge") == [(1,)]
+        assert rows(path, "SELECT refusals FROM credential") == [(1,)]
+        assert rows(path, OPEN) == []
 
     async def test_another_interval(self, start: Start, provider: ScriptedProvider) -> None:
         """The account isn't asked for twice at once, which could cost two refusals."""
@@ -1115,9 +1371,11 @@ class TestInFlight:
         await life.poll()
         provider.open.clear()
         task = await life.begin_poll()
-        async with guarding(path, clock) as guard:
-            credential, _ = await guard.adopt(account(WRONG), clock.time())
-            await guard.settle(credential, Charge(99), reading(601), account(WRONG), clock.time())
+        async with gate_beside(path, clock) as gate:
+            login = login_of(account(WRONG))
+            await gate.adopt(login)
+            gate._refuse(login, 99, reading(601), clock.time())
+            await gate.kept()
         await life.roster.look_around()
         provider.open.set()
         await task
@@ -1188,22 +1446,3 @@ class TestClockJumps:
         await life.poll_until_idle()
         assert provider.tries(WRONG) == 2
         assert life.suspended()
-
-
-async def test_a_balance_is_forgotten_with_the_charge_that_another_process_has_moved(
-    path: Path, clock: FakeClock
-) -> None:
-    """Two processes made a record each for one credential, and one of them merged them."""
-    storage = FlakyStorage(path, exclusive=True, now=clock.time())
-    guard, asked = Guard(storage), account(RIGHT)
-    here = Credential(asked.guard_key, asked.password)
-    charge = await guard.charge(here, asked, clock.time())
-    assert isinstance(charge, Charge)
-    async with guarding(path, clock) as other:
-        there = Credential(asked.guard_key, asked.password)
-        await other.settle(there, None, Failure(Reason.TIMEOUT, "late"), asked, clock.time())
-        await other.settle(there, None, REFUSED, asked, clock.time())
-    assert rows(path, "SELECT count(*) FROM credential") == [(1,)]
-    await guard.settle(here, charge, GOOD, asked, clock.time())
-    assert rows(path, "SELECT count(*) FROM credential") == [(0,)]
-    await storage.close()
