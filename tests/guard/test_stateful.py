@@ -4,8 +4,8 @@ holds. The provider here counts every try; the guard itself is not asked."""
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -14,63 +14,49 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from exporter.account.codes import Effect, effect
-from exporter.account.outcome import Outcome, Reading
+from exporter.account.login import Login
+from exporter.account.outcome import Outcome, Verdict
 from exporter.config import Account
 from exporter.daemon.state_file import open_storage
-from exporter.guard.gate import Guard, ResumeTooSoonError
-from exporter.guard.ledger import Held
+from exporter.guard.gate import Gate, ResumeTooSoonError
+from exporter.provider.solucion_factible import codes
 from exporter.secret import Secret
+from exporter.storage.engine import StorageError
+from tests.guard.model import HOUR, INTERVAL, Promise, Try
 from tests.support.peers import FakeClock
 from tests.support.rig import (
-    INTERVAL,
     USERNAME,
+    Arrival,
     KilledError,
     Life,
-    Login,
     ScriptedProvider,
     account,
     fails,
     kills,
+    reading,
     sent,
+    unreadable,
     unsent,
 )
 
-HOUR = 3600.0
 PASSWORDS = ("one", "two", "three")
-TROUBLE: tuple[Outcome, ...] = (reading(500), reading(503), reading(632), reading(777), sent())
+TROUBLE: tuple[Outcome, ...] = (
+    reading(500),
+    reading(503),
+    reading(632),
+    reading(777),
+    unreadable(),
+    unreadable(),
+    sent(),
+    sent(),
+)
 NOT_SENT = unsent()
 STOPS: tuple[Outcome, ...] = (reading(602), reading(604), reading(633))
 HONEST = st.none()
 """The provider answers by the password: 200 or 601."""
+LONGEST_WAIT = 24 * HOUR
 
 T = TypeVar("T")
-
-
-@dataclass(eq=False)
-class Try:
-    """A login that reached the provider; `refused` is None as long as nobody has heard the answer."""
-
-    password: str
-    at: float
-    proven: bool
-    refused: bool | None = None
-
-    def stands(self, now: float) -> bool:
-        """Whether it counts: a refusal for ever, an answer that was lost for an hour.
-
-        A try with a proven credential is charged when its refusal is heard, so one that was lost never is.
-        """
-        return bool(self.refused) or (self.refused is None and not self.proven and now - self.at < HOUR)
-
-
-@dataclass
-class Credential:
-    """What the provider has seen of one password since it last accepted it."""
-
-    tries: list[Try] = field(default_factory=list)
-    stopped: bool = False
-    not_before: float = 0.0
 
 
 class GuardMachine(RuleBasedStateMachine):
@@ -86,11 +72,12 @@ class GuardMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.provider = self.run(made(ScriptedProvider, self.clock))
         self.provider.on_login = self.arrived
-        self.seen = {password: Credential() for password in PASSWORDS}
-        self.violations: list[str] = []
         self.under_way: list[tuple[asyncio.Task[None], Try]] = []
-        self.sender_is_proven = False
         self.arrivals: list[Try] = []
+        self.proven = False
+        self.unknown = 0
+        self.jumped = 0.0  # seconds by which the clock has jumped ahead, and the exporter can't know yet
+        self.beside = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -105,49 +92,34 @@ class GuardMachine(RuleBasedStateMachine):
 
     # The provider's view. -----------------------------------------------------------------------------
 
-    def arrived(self, login: Login) -> None:
+    def arrived(self, login: Arrival) -> None:
         """Judge a try: should the guard have held it back?"""
-        credential, now = self.seen[login.password], login.at
-        if (standing := self.standing(credential)) >= self.auth_attempts:
-            self.violations.append(f"{login.password}: sent though {standing} tries stand")
-        if credential.stopped:
-            self.violations.append(f"{login.password}: sent though it is suspended")
-        if not self.sender_is_proven and now < credential.not_before:
-            self.violations.append(
-                f"{login.password}: sent unproven {credential.not_before - now} s too early"
-            )
-        self.arrivals.append(Try(login.password, now, self.sender_is_proven))
-        credential.tries += self.arrivals[-1:]
-        if not self.sender_is_proven:
-            credential.not_before = now + INTERVAL
-
-    def standing(self, credential: Credential) -> int:
-        return sum(earlier.stands(self.clock.time()) for earlier in credential.tries)
+        proven = self.proven and not self.beside and login.password == self.password
+        self.arrivals.append(self.promise.arrived(login.password, self.clock.monotonic(), proven=proven))
 
     def answer(self, password: str, outcome: Outcome | None) -> Outcome:
         """What the provider answers to a password."""
-        return outcome or self.provider.judge(Login(USERNAME, password, self.clock.time()))
+        return outcome or self.provider.judge(Arrival(USERNAME, password, self.clock.time()))
 
-    def answered(self, tried: Try, answer: Outcome, *, kept: bool) -> None:
-        """A try has been answered; `kept` where the exporter lived to hear it, on a working storage."""
-        credential = self.seen[tried.password]
-        kind = effect(answer.status) if isinstance(answer, Reading) else Effect.RETRY
-        if kind is Effect.BALANCE:
-            self.seen[tried.password] = Credential()  # it ends the provider's own count too
-        elif kind is not Effect.REFUSED:
-            tried.refused = False
-            credential.stopped |= kept and kind is Effect.STOP
-        elif kept:
-            tried.refused = True
-            credential.not_before = max(credential.not_before, tried.at + INTERVAL)
-            if tried not in credential.tries:  # a resumption came between
-                credential.tries.append(tried)
+    def answered(self, tried: Try, answer: Outcome, *, heard: bool, beside: bool = False) -> None:
+        """A try has been answered; `heard` where the exporter lived to hear it, on a working storage."""
+        self.promise.answered(tried, answer, self.clock.monotonic(), heard=heard)
+        if beside or tried.password != self.password or not heard:
+            return
+        if answer.verdict is Verdict.ACCEPTED:
+            self.proven, self.unknown = True, 0
+        elif answer.verdict in (Verdict.REFUSED, Verdict.STOP):
+            self.proven = False
+        elif answer.verdict is Verdict.UNKNOWN_FROM_SERVICE:
+            self.unknown += 1
+            self.proven = self.proven and self.unknown < self.promise.auth_attempts
 
     # The exporter's life. -----------------------------------------------------------------------------
 
     @initialize(password=st.sampled_from(PASSWORDS), auth_attempts=st.integers(1, 3))
     def begin(self, password: str, auth_attempts: int) -> None:
-        self.auth_attempts, self.name, self.password = auth_attempts, "acme", password
+        self.promise = Promise(auth_attempts)
+        self.name, self.password = "acme", password
         self.provider.passwords[USERNAME] = PASSWORDS[0]
         self.life = self.run(self.live())
 
@@ -158,8 +130,8 @@ class GuardMachine(RuleBasedStateMachine):
         await life.use(self.account())
         return life
 
-    def account(self) -> Account:
-        return account(self.password, self.name, auth_attempts=self.auth_attempts)
+    def account(self, password: str | None = None) -> Account:
+        return account(password or self.password, self.name, auth_attempts=self.promise.auth_attempts)
 
     def is_due(self) -> bool:
         return self.name in self.life.agenda.due
@@ -174,17 +146,21 @@ class GuardMachine(RuleBasedStateMachine):
         """Poll once."""
         self.arrivals.clear()
         self.life.storage_errors.clear()
-        self.sender_is_proven = self.life.state(self.name).proven
         answer = self.answer(self.password, outcome)
         self.provider.script = [answer]
-        kept = False
+        heard = False
         try:
             self.run(self.life.poll(self.name))
-            kept = not self.life.storage_errors
+            heard = not self.life.storage_errors
+            self.jumped = 0.0
         finally:
             self.provider.script = []
             for tried in self.arrivals:
-                self.answered(tried, answer, kept=kept)
+                self.answered(tried, answer, heard=heard)
+                if tried.proven and self.life.storage_errors:
+                    self.promise.lost(tried)
+                if answer.verdict in (Verdict.REFUSED, Verdict.STOP, Verdict.UNKNOWN_FROM_SERVICE):
+                    self.proven = self.proven and heard
 
     @precondition(is_at_rest)
     @rule(outcome=HONEST | st.sampled_from((*TROUBLE, *STOPS, NOT_SENT, reading(601), reading(630))))
@@ -223,9 +199,9 @@ class GuardMachine(RuleBasedStateMachine):
     def begin_poll(self) -> None:
         """A poll that takes long: anything can happen before its answer."""
         self.arrivals.clear()
-        self.sender_is_proven = self.life.state(self.name).proven
         self.provider.open.clear()
         task = self.run(self.life.begin_poll(self.name))
+        self.jumped = 0.0
         if self.arrivals:
             self.under_way.append((task, self.arrivals[0]))
         else:
@@ -243,14 +219,26 @@ class GuardMachine(RuleBasedStateMachine):
         self.provider.open.set()
         for task, _ in polls:
             self.run(finished(task))
+        self.run(self.life.kept())
         self.provider.script = []
         for (_, tried), answer in zip(polls, answers, strict=True):
-            self.answered(tried, answer, kept=True)
+            self.answered(tried, answer, heard=True)
 
     @rule(seconds=st.sampled_from((60.0, INTERVAL, HOUR, 25 * HOUR)))
     def advance(self, seconds: float) -> None:
         """Time passes."""
         self.clock.advance(seconds)
+
+    @rule(seconds=st.sampled_from((2 * HOUR, 30 * 24 * HOUR)))
+    def jump_ahead(self, seconds: float) -> None:
+        """The wall clock alone. Who is killed before he can notice takes it for time that has passed."""
+        self.clock.time_seconds += seconds
+        self.jumped += seconds
+
+    @rule()
+    def jump_back(self) -> None:
+        """Likewise."""
+        self.clock.time_seconds -= 30 * 24 * HOUR
 
     @rule(password=st.sampled_from((*PASSWORDS, "none of them")))
     def change_password_at_provider(self, password: str) -> None:
@@ -261,101 +249,110 @@ class GuardMachine(RuleBasedStateMachine):
     def reload(self, password: str, name: str) -> None:
         """With another, the same or an earlier password, perhaps renamed."""
         self.name = name
-        if self.can_be_told_apart(known=self.life.guard._owners):
-            self.password = password
+        if password != self.password:
+            self.proven, self.unknown = False, 0
+        self.password = password
         self.run(self.life.use(self.account()))
 
     @rule(password=st.sampled_from(PASSWORDS), in_order=st.booleans())
     def restart(self, password: str, in_order: bool) -> None:
         """By hand, in a roll-out or after a kill."""
-        if self.can_be_told_apart(known={}):
-            self.password = password
+        self.password = password
         self.restart_after(self.life.stop() if in_order else self.life.kill())
-
-    def can_be_told_apart(self, known: Mapping[int, object]) -> bool:
-        """Whether the guard can tell whose each record is; else another password would take over what is held
-        against the former one, which the design accepts."""
-        query = "SELECT id, digest FROM credential"
-        records = self.run(self.life.storage.transact(lambda db: db.execute(query).fetchall()))
-        return all(digest or record in known for record, digest in records)
 
     def restart_after(self, end: Coroutine[Any, Any, None]) -> None:
         """Polls under way are cut off: nobody hears their answers."""
         self.under_way = []
         self.run(end)
         self.provider.open.set()
+        self.proven, self.unknown = False, 0
+        self.promise.aged(self.jumped)
+        self.jumped = 0.0
         self.life = self.run(self.live())
 
     @precondition(is_idle)
-    @rule(outcome=HONEST | st.sampled_from((*TROUBLE, *STOPS)))
-    def check_beside(self, outcome: Outcome | None) -> None:
-        """`check` in another process; within a minute the daemon looks around."""
+    @rule(
+        outcome=HONEST | st.sampled_from((*TROUBLE, *STOPS)),
+        password=st.sampled_from(PASSWORDS),
+        looks=st.booleans(),
+    )
+    def check_beside(self, outcome: Outcome | None, password: str, looks: bool) -> None:
+        """`check` in another process, with the password of its own configuration."""
+        if self.jumped:
+            self.run(self.life.roster.look_around())  # two that know of different times are another matter
+            self.jumped = 0.0
         self.arrivals.clear()
-        self.sender_is_proven = False
-        answer = self.answer(self.password, outcome)
+        answer = self.answer(password, outcome)
         self.provider.script = [answer]
-        self.run(self.check())
+        self.beside = True
+        self.run(self.check(password))
+        self.beside = False
         self.provider.script = []
         for tried in self.arrivals:
-            self.answered(tried, answer, kept=True)
-        self.run(self.life.roster.look_around())
+            self.answered(tried, answer, heard=True, beside=True)
+        if looks:
+            self.run(self.life.roster.look_around())
 
-    async def check(self) -> None:
+    async def check(self, password: str) -> None:
         storage = open_storage(self.path, exclusive=False, now=self.clock.time())
-        guard, asked = Guard(storage), self.account()
-        credential, standing = await guard.adopt(asked, self.clock.time())
-        if not standing.suspension:
-            charge = await guard.charge(credential, asked, self.clock.time())
-            if not isinstance(charge, Held):
-                started = self.clock.time()
-                outcome = await self.provider.ask("how", asked, credential.password)
-                await guard.settle(credential, charge, outcome, asked, started)
+        errors: list[StorageError] = []
+        gate = Gate(
+            storage, self.clock, codes=codes.code, refused=codes.REFUSED, storage_failed=errors.append
+        )
+        asked = self.account(password)
+        login = Login(asked.guard_key, asked.password, asked)
+        await gate.adopt(login)
+        await self.provider.ask(Asked(asked, login), gate)
+        await gate.close(60)
         await storage.close()
+        assert not errors
 
     @rule()
     def look_around(self) -> None:
         """As the daemon does twice a minute."""
         self.run(self.life.roster.look_around())
+        self.jumped = 0.0
 
     @precondition(is_idle)
     @rule()
     def resume(self) -> None:
-        """One new try, if the account is suspended and wasn't resumed within the hour."""
+        """One new try, if the account is held back and wasn't resumed within the hour."""
         try:
             resumed = self.run(self.life.roster.resume(self.name))
         except ResumeTooSoonError:
             return
-        if not resumed:
-            return
-        credential = self.seen[self.password]
-        credential.not_before = 0.0
-        if credential.stopped or self.standing(credential) >= self.auth_attempts:
-            used_up = [
-                Try(self.password, 0.0, proven=False, refused=True) for _ in range(self.auth_attempts - 1)
-            ]
-            self.seen[self.password] = Credential(used_up)
-        # Else it was suspended in memory only, as a refusal could not be kept: all other tries are left.
+        if resumed:
+            self.promise.resumed(self.password, self.clock.monotonic())
 
     # What must hold. ----------------------------------------------------------------------------------
 
     @invariant()
     def nothing_was_sent_that_should_not_have_been(self) -> None:
-        assert not self.violations, self.violations
+        if hasattr(self, "promise"):
+            assert not self.promise.broken, self.promise.broken
 
     @invariant()
     def suspended_or_polled_again(self) -> None:
-        """Whatever isn't suspended is due within eight intervals, or the hour of a lost charge."""
+        """Whatever isn't suspended is due within a day."""
         if hasattr(self, "life") and not self.under_way and not self.life.state(self.name).suspension:
             due = self.life.agenda.due.get(self.name)
             assert due is not None, "never polled again"
-            assert due - self.clock.monotonic() <= max(8 * INTERVAL, HOUR) + 1
+            assert due - self.clock.monotonic() <= LONGEST_WAIT + 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `check` asks for."""
+
+    account: Account
+    login: Login
 
 
 def nothing(_number: int) -> None:
     """For `FlakyStorage`: all goes well."""
 
 
-def cheap_digest(password: Secret, salt: bytes) -> bytes:
+def cheap_digest(_method: str, password: Secret, salt: bytes) -> bytes:
     """scrypt takes long, as it should; this machine makes thousands."""
     return hashlib.blake2b(password.reveal().encode(), salt=salt).digest()
 
