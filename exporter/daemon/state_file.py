@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from exporter.guard.tables import mend_times, open_tries
+from exporter.guard.tables import lose_tries, mend_times, open_tries
 from exporter.storage import migrations
 from exporter.storage.engine import Storage
 from exporter.storage.migrations import Step
@@ -11,8 +11,10 @@ from exporter.storage.migrations import Step
 STEPS: Final[tuple[Step, ...]] = (migrations.first, open_tries)
 """All that was ever done to the tables: only appended to."""
 
-MEND: Final[tuple[Step, ...]] = (mend_times,)
-"""What is done at each opening."""
+
+def mending(*, exclusive: bool) -> tuple[Step, ...]:
+    """Return what is done at each opening: ``exclusive`` where the daemon starts."""
+    return (mend_times, lose_tries) if exclusive else (mend_times,)
 
 
 def open_storage(path: Path | None, *, exclusive: bool, now: float) -> Storage:
@@ -20,4 +22,4 @@ def open_storage(path: Path | None, *, exclusive: bool, now: float) -> Storage:
 
     Raises StorageError where it can't be used.
     """
-    return Storage(path, STEPS, mend=MEND, exclusive=exclusive, now=now)
+    return Storage(path, STEPS, mend=mending(exclusive=exclusive), exclusive=exclusive, now=now)

@@ -103,6 +103,7 @@ class Gate:
         self._owed: list[_Owed] = []
         self._keeping: set[asyncio.Task[None]] = set()
         self._apart = clock.time() - clock.monotonic()
+        self._shifting = asyncio.Lock()
         self._silent_since: dict[str, float] = {}  # by provider: the first poll without an answer since one
 
     async def attempt(self, login: Login, send: "Callable[[_Permit], Awaitable[Outcome]]") -> Tried | Held:
@@ -176,8 +177,7 @@ class Gate:
         StorageError.
         """
         await self.keep_owed()
-        now = self._clock.time()
-        await self._notice_jump(now - self._clock.monotonic())
+        await self._notice_jump(self._clock.time() - self._clock.monotonic())
         # Those that are suspended from here on have no record yet.
         asked = list(logins)
         found = await self._storage.transact(lambda db: ledger.suspensions(db, self._codes))
@@ -234,16 +234,18 @@ class Gate:
     # Charge. --------------------------------------------------------------------------------------------
 
     async def _permit(self, login: Login) -> _Permit:
-        at, start = self._clock.time(), self._clock.monotonic()
-        await self._notice_jump(at - start)
-        return _Permit(next(self._numbers), login, self._clock, at, start)
+        await self._notice_jump(self._clock.time() - self._clock.monotonic())
+        return self._permit_now(login)
+
+    def _permit_now(self, login: Login) -> _Permit:
+        return _Permit(next(self._numbers), login, self._clock, self._clock.time(), self._clock.monotonic())
 
     async def _mark(self, login: Login) -> _Permit | None:
         """Open the try of a proven login; return ``None`` where it isn't proven any more by then.
 
         Where the storage fails it is sent all the same: what is proven goes on.
         """
-        permit = await self._permit(login)
+        permit = self._permit_now(login)
         over_at = permit.at + login.terms.timeout
         try:
             found = await self._marks.open((permit.number, login.key, permit.at, over_at))
@@ -443,13 +445,17 @@ class Gate:
             self._start(self._write(lambda db: ledger.relieve(db, provider, at)))
 
     async def _notice_jump(self, apart: float) -> None:
-        """Move the times of tries with a clock that has jumped ahead: none lapses by that."""
-        jump = apart - self._apart
-        if abs(jump) <= JUMP:
+        """Move the times of tries with a clock that has jumped ahead: none lapses by that.
+
+        ``apart`` is by how much the wall clock is ahead of the monotonic one. Raises StorageError.
+        """
+        if abs(apart - self._apart) <= JUMP:
             return
-        self._apart = apart
-        if jump > 0:
-            await self._write(lambda db: shift_times(db, jump))
+        async with self._shifting:
+            jump = apart - self._apart
+            if jump > JUMP:
+                await self._storage.transact(lambda db: shift_times(db, jump))
+            self._apart = apart
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -95,6 +95,14 @@ def open_tries(connection: sqlite3.Connection, now: float) -> None:
     connection.execute("DROP TABLE credential_1")
 
 
+def lose_tries(connection: sqlite3.Connection, now: float) -> None:
+    """Take what is under way for lost: a daemon starts, and the one before it is dead."""
+    connection.execute(
+        "UPDATE try SET kind = ?, over_at = min(over_at, ?) WHERE kind = ?",
+        (Kind.ON_THE_WAY, now, Kind.UNDER_WAY),
+    )
+
+
 def mend_times(connection: sqlite3.Connection, now: float) -> None:
     """Undo what a clock that was ahead has left: tries and resumptions that would count for too long."""
     connection.execute(

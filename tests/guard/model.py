@@ -1,7 +1,7 @@
 """What the guard promises, as somebody would count it who stands at the provider's door.
 
-It knows nothing of how the guard keeps its promise. Where it can't know what the exporter could know (an answer
-that nobody lived to hear, which of two tries lapsed), it takes what allows the exporter more.
+It knows nothing of how the guard keeps its promise. Where it can't know what the exporter could know (an
+answer that nobody lived to hear, which of two tries lapsed), it takes what allows the exporter more.
 """
 
 from collections import Counter
@@ -23,6 +23,8 @@ class Try:
     at: float
     proven: bool
     from_service: bool = False
+    perhaps_refused: bool = False
+    """It was refused, and nobody knows whether that could be kept: a refusal or an open try."""
 
 
 @dataclass
@@ -42,7 +44,7 @@ class Promise:
     def arrived(self, password: str, now: float, *, proven: bool) -> Try:
         """Judge a try: should it have been held back?"""
         self.lapse(now)
-        standing = self.refusals[password] + len(self.open)
+        standing = self.standing(password)
         if not proven and standing >= self.auth_attempts:
             self.broken.append(f"{password}: sent though {standing} tries stand")
         if password in self.stopped:
@@ -55,17 +57,26 @@ class Promise:
             self.not_before[password] = now + INTERVAL
         return tried
 
+    def standing(self, password: str) -> int:
+        """Count what is held against a password, at the least."""
+        open_tries = [one for one in self.open if not one.perhaps_refused or one.password == password]
+        return self.refusals[password] + len(open_tries)
+
     def answered(self, tried: Try, outcome: Outcome, now: float, *, heard: bool) -> None:
         """Take note of a try's outcome; `heard` where the exporter lived to hear it and could keep it."""
+        self._settle(tried, outcome, heard=heard)
         if outcome.answered and heard:
             self._hear_again(now)
         elif not outcome.answered and self.silent_since is None:
             self.silent_since = now
+
+    def _settle(self, tried: Try, outcome: Outcome, *, heard: bool) -> None:
         match outcome.verdict:
             case Verdict.ACCEPTED:
                 self.open.clear()  # one that is under way elsewhere may stay: this allows more
                 del self.refusals[tried.password]
                 self.stopped.discard(tried.password)
+                self.not_before.clear()
                 self.lapses, self.lapsed_at = 0, 0.0
             case Verdict.NEUTRAL:
                 self._close(tried)
@@ -77,6 +88,8 @@ class Promise:
                 self.not_before[tried.password] = max(
                     self.not_before.get(tried.password, 0.0), tried.at + INTERVAL
                 )
+            case Verdict.REFUSED | Verdict.STOP:
+                tried.perhaps_refused = True
             case Verdict.UNKNOWN_FROM_SERVICE if heard:
                 tried.from_service = True
 
@@ -87,7 +100,7 @@ class Promise:
     def resumed(self, password: str, now: float) -> None:
         """Somebody gave it one new try."""
         self.lapse(now)
-        if password in self.stopped or self.refusals[password] + len(self.open) >= self.auth_attempts:
+        if password in self.stopped or self.standing(password) >= self.auth_attempts:
             self.open.clear()
             self.refusals[password] = self.auth_attempts - 1
             self.stopped.discard(password)

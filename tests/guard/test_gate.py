@@ -641,7 +641,7 @@ class TestLostTries:
         await self.lose(start, provider, one_try)
         lost = clock.time()
         life = await start(one_try)
-        await life.poll_until_idle(2)  # it may be under way as long as a poll may take
+        await life.poll()
         assert provider.tries(RIGHT) == 1
         assert life.state().next_poll == lost + HOUR
         assert life.state().blocked

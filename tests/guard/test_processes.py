@@ -15,16 +15,18 @@ from signal import SIGHUP, SIGTERM
 
 import pytest
 
+from exporter.account.login import Login, Tried
 from exporter.account.outcome import Outcome, Reading
 from exporter.account.state import Rise, State
 from exporter.daemon.state_file import open_storage
-from exporter.guard.gate import Credential, Guard
-from exporter.guard.ledger import Charge
+from exporter.guard.gate import Gate
+from exporter.provider.contract import Permit
+from exporter.provider.solucion_factible import codes
 from exporter.storage.engine import Storage
 from exporter.storage.states import load, save
-from tests.support.peers import Daemon, DaemonFactory, PhpProvider, eventually
+from tests.support.peers import Daemon, DaemonFactory, FakeClock, PhpProvider, eventually
 from tests.support.peers.daemon import EXPORTER
-from tests.support.rig import INTERVAL, account, sent
+from tests.support.rig import INTERVAL, account, reading, sent
 
 SUSPENDED = 'cfdi_account_suspended{account="acme"}'
 UP = 'cfdi_account_up{account="acme"}'
@@ -37,7 +39,7 @@ accounts: [{{name: acme, username: ws@acme.example, password_file: password}}]
 LOOKS_OFTEN = (
     sys.executable,
     "-c",
-    "from exporter import cli, daemon; daemon.LOOK_AROUND_EVERY = 0.5; cli.run()",
+    "import exporter.cli.main as c, exporter.daemon.daemon as d; d.LOOK_AROUND_EVERY = 0.5; c.run()",
 )
 
 
@@ -153,12 +155,12 @@ class TestDaemon:
         assert code == 1
         assert "601: the user name or the password is wrong" in said
         code, said = site.check()
-        assert (code, "not asked: this credential was tried a short while ago" in said) == (1, True)
+        assert (code, "not asked: this login was tried a short while ago" in said) == (1, True)
         assert site.new_tries() == 1
 
         site.set_password("wrong")
         with closing(sqlite3.connect(site.daemon.config_file.with_suffix(".db"))) as db:
-            db.execute("UPDATE credential SET not_before = 0")
+            db.execute("UPDATE credential SET next_at = 0")
             db.commit()
         code, said = site.check()
         assert (code, "acme: 200: completed successfully." in said) == (0, True)
@@ -259,13 +261,13 @@ def live(path: Path, seed: int, report: Connection) -> None:
     import hashlib
     from unittest.mock import patch
 
-    def digest(password: object, salt: bytes) -> bytes:
+    def digest(_method: str, password: object, salt: bytes) -> bytes:
         return hashlib.blake2b(repr(password).encode(), salt=salt).digest()
 
     async def run() -> None:
         now = 1.7e9 + seed * 1e6
         storage = open_storage(path, exclusive=True, now=now)
-        known = storage.read(lambda db: load(db, now))
+        known = storage.read(lambda db: load(db, now, codes.code))
         with patch("exporter.guard.credential._digest", digest):
             await asyncio.gather(
                 *(
@@ -281,18 +283,29 @@ def live(path: Path, seed: int, report: Connection) -> None:
 async def charge_and_settle(
     storage: Storage, place: int, now: float, dice: random.Random, report: Connection
 ) -> None:
-    guard, asked = Guard(storage), ACCOUNTS[place]
-    credential = Credential(asked.guard_key, asked.password)
+    clock, asked = FakeClock(now), ACCOUNTS[place]
+    gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=report.send)
+    login = Login(asked.guard_key, asked.password, asked)
+    outcome: Outcome = sent()
+
+    async def send(permit: Permit) -> Outcome:
+        permit.password()
+        report.send(("charged", place, 0))
+        report.send(("settling", place, number_of(outcome)))
+        return outcome
+
     while True:
-        now += INTERVAL
-        charge = await guard.charge(credential, asked, now)
-        assert isinstance(charge, Charge)
-        report.send(("charged", place, charge.id))
+        clock.advance(INTERVAL)
+        login.proven = False  # as after a start: what is tried is to be on the disk
         outcome = dice.choice(OUTCOMES)
-        code = outcome.status if isinstance(outcome, Reading) else 0
-        report.send(("settling", place, code))
-        await guard.settle(credential, charge, outcome, asked, now)
-        report.send(("settled", place, code))
+        tried = await gate.attempt(login, send)
+        assert isinstance(tried, Tried)
+        await gate.kept()
+        report.send(("settled", place, number_of(outcome)))
+
+
+def number_of(outcome: Outcome) -> int:
+    return outcome.code.number if isinstance(outcome, Reading) else 0
 
 
 async def count_up(storage: Storage, total: int, report: Connection) -> None:
@@ -312,7 +325,7 @@ def received(reports: Connection) -> Iterator[tuple[str, int, int]]:
 
 
 def test_killed_two_hundred_times(tmp_path: Path) -> None:
-    """No charge and no refusal that was told of is ever lost, no counter steps back, the file stays whole."""
+    """No try and no refusal that was reported is ever lost, no counter steps back, the file stays whole."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     path = tmp_path / "state.db"
@@ -342,20 +355,21 @@ def test_killed_two_hundred_times(tmp_path: Path) -> None:
 
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-            assert load(db, 0)["counter"].consumed.total >= total
+            assert load(db, 0, codes.code)["counter"].consumed.total >= total
             for place, asked in enumerate(ACCOUNTS):
-                found = db.execute(
-                    "SELECT charge.id, refused FROM charge JOIN credential ON credential = credential.id "
-                    "WHERE key = ?",
-                    (asked.guard_key,),
-                ).fetchall()
+                open_tries, kept = (
+                    db.execute(query, (asked.guard_key,)).fetchone()[0]
+                    for query in (
+                        "SELECT count(*) FROM try WHERE login = ? AND kind <> 3",
+                        "SELECT coalesce(sum(refusals), 0) FROM credential WHERE login = ?",
+                    )
+                )
                 step, value = latest.get(place, ("", 0))
-                kept = sum(is_refused for _, is_refused in found)
                 may_be = {refused[place]}
                 if step == "settling":
                     may_be.add({601: refused[place] + 1, 200: 0}.get(value, refused[place]))
                 assert kept in may_be, f"life {seed}, account {place}, after {step} {value}"
                 if step == "charged":
-                    assert (value, 0) in found, f"life {seed}: a charge is lost"
+                    assert open_tries, f"life {seed}: a try is lost"
                 refused[place] = kept
     assert steps > 2000

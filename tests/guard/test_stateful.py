@@ -21,7 +21,6 @@ from exporter.daemon.state_file import open_storage
 from exporter.guard.gate import Gate, ResumeTooSoonError
 from exporter.provider.solucion_factible import codes
 from exporter.secret import Secret
-from exporter.storage.engine import StorageError
 from tests.guard.model import HOUR, INTERVAL, Promise, Try
 from tests.support.peers import FakeClock
 from tests.support.rig import (
@@ -295,7 +294,7 @@ class GuardMachine(RuleBasedStateMachine):
 
     async def check(self, password: str) -> None:
         storage = open_storage(self.path, exclusive=False, now=self.clock.time())
-        errors: list[StorageError] = []
+        errors: list[Exception] = []
         gate = Gate(
             storage, self.clock, codes=codes.code, refused=codes.REFUSED, storage_failed=errors.append
         )

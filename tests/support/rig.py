@@ -16,7 +16,7 @@ from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
 from exporter.account.outcome import unsent as not_sent
 from exporter.account.state import State
 from exporter.config import Account, Config, Environment, TlsConfig
-from exporter.daemon.state_file import MEND, STEPS
+from exporter.daemon.state_file import STEPS, mending
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
 from exporter.guard.gate import Gate
@@ -158,7 +158,7 @@ class FlakyStorage(Storage):
     writes = 0
 
     def __init__(self, path: Path | None, *, exclusive: bool, now: float) -> None:
-        super().__init__(path, STEPS, mend=MEND, exclusive=exclusive, now=now)
+        super().__init__(path, STEPS, mend=mending(exclusive=exclusive), exclusive=exclusive, now=now)
 
     async def transact(self, work: Work[Result], *, durable: bool = True) -> Result:
         self.writes += 1
