@@ -348,7 +348,7 @@ class Life:
         """End as SIGKILL does: what isn't on the disk is lost."""
         if not self.ended:
             self.ended = True
-            self.in_flight |= self.gate._keeping | self.gate._marks._writing  # type: ignore[arg-type]
+            self.in_flight |= self.gate._keeping | self.gate._marks._writing
             await self._cancel()
             while not self.storage._waiting.empty():
                 self.storage._waiting.get()
