@@ -133,20 +133,14 @@ class _Check:
 
     def _told(self, outcome: Outcome) -> Report:
         if isinstance(outcome, Failure):
-            lines = [f"no answer ({outcome.reason}): {outcome.detail}."]
-            if outcome.verdict in (Verdict.UNKNOWN_FROM_SERVICE, Verdict.UNKNOWN_ON_THE_WAY):
-                lines.append(
-                    "The provider may have counted it as a failed login: the guard counts it for an hour"
-                )
-                lines.append("or longer, unless a login is accepted before.")
-            return self._report(False, *lines)
+            return self._report(False, f"no answer ({outcome.reason}): {outcome.detail}.", *_counts(outcome))
         code = f"{outcome.code.number}: {outcome.code.meaning}."
         if outcome.effect is Effect.BALANCE:
             figures, colour = _figures(outcome, self.account), _colour(outcome, self.account)
             if balance(outcome) is None:
                 return self._report(False, code, *figures, "It doesn't say how many stamps are available.")
             return self._report(True, code, *figures, outcome.code.advice, colour=colour)
-        lines = [code, outcome.code.advice]
+        lines = [code, outcome.code.advice, *_counts(outcome)]
         if outcome.verdict is Verdict.REFUSED:
             lines.append(
                 f"That was refusal {self.login.refusals} of {self.account.auth_attempts}"
@@ -157,6 +151,16 @@ class _Check:
     def _report(self, ok: bool, first: str, *more: str, colour: Colour = Colour.BAD) -> Report:
         text = "\n".join((f"{self.account.name}: {first}", *(f"  {line}" for line in more)))
         return Report(ok, text, colour)
+
+
+def _counts(outcome: Outcome) -> list[str]:
+    """Say where the guard counts a try as if it had been refused."""
+    if outcome.verdict not in (Verdict.UNKNOWN_FROM_SERVICE, Verdict.UNKNOWN_ON_THE_WAY):
+        return []
+    return [
+        "The provider may have counted it as a failed login: the guard counts it for an hour",
+        "or longer, unless a login is accepted before.",
+    ]
 
 
 def _figures(reading: Reading, account: Account) -> list[str]:

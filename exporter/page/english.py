@@ -51,7 +51,7 @@ ENGLISH: Final = Texts(
         Condition.OK: "OK",
     },
     since="since {time}",
-    tries_used_up="the tries with this credential are used up",
+    waits="waiting: what became of the last tries isn't known",
     below_warning="below the warning threshold",
     below_critical="below the critical threshold",
     no_balance_since="no balance since {time}",
@@ -71,12 +71,14 @@ ENGLISH: Final = Texts(
     no_answer_yet="No answer so far.",
     without_balance="The provider answered {code}, but without the stamps available.",
     held_back=(
-        "What became of a try is not known, so it counts as a refusal for an hour. "
-        "Then the exporter tries again by itself. A reload with another credential does not wait."
+        "What became of the last tries isn't known. They may have been refused, and too many refusals "
+        "lock the account, so the exporter waits. Next try: {time}."
     ),
     buy="Buy stamps: invoicing has stopped.",
     to_lift="To lift the suspension:",
     one_try="For one new try with the same credential:",
+    sooner="To try sooner:",
+    one_try_now="Check the credential. Then, once an hour at most:",
     last_poll="Polled",
     never="never",
     next_poll="Next poll",

@@ -23,7 +23,7 @@ def entry(one: Standing, now: float, texts: Texts, check: Sequence[str]) -> Html
         element("div", *_identity(one.account), class_="who"),
         element("div", *_state(one, now, texts), class_="stands"),
         element("div", *_balance(one, now, texts), class_="balance"),
-        element("div", *_answer(one, texts, check), _polls(one, now, texts), class_="last"),
+        element("div", *_answer(one, now, texts, check), _polls(one, now, texts), class_="last"),
         class_=f"account {tone(one.condition)}",
     )
 
@@ -73,7 +73,7 @@ def _why(one: Standing, now: float, texts: Texts) -> str | None:
         case Condition.SUSPENDED if state.suspension:
             return sentence(texts.since, time=since(state.suspension.since, now, texts))
         case Condition.SUSPENDED:
-            return texts.tries_used_up
+            return texts.waits
         case Condition.CRITICAL:
             return texts.below_critical
         case Condition.LOW:
@@ -155,17 +155,21 @@ def _percent(one: Standing) -> str:
     return "<1" if one.available and not percent else str(percent)
 
 
-def _answer(one: Standing, texts: Texts, check: Sequence[str]) -> list[Html]:
+def _answer(one: Standing, now: float, texts: Texts, check: Sequence[str]) -> list[Html]:
     """Return the last answer in our own words: the provider's could echo what it was sent."""
     state, outcome = one.state, one.state.last_outcome
     code = state.last_code
     if state.suspension:
+        code = state.suspension.code
         return [
-            element("p", _said(state.suspension.code, texts)),
-            _way_out(one.account, state.suspension.code, texts, check),
+            element("p", _said(code, texts)),
+            _way_out(one.account, texts.to_lift, f"{texts.advice(code)} {texts.one_try}", check),
         ]
-    if state.blocked:
-        return [element("p", texts.held_back)]
+    if state.blocked and state.next_poll is not None:
+        return [
+            element("p", sentence(texts.held_back, time=due(state.next_poll, now, texts))),
+            _way_out(one.account, texts.sooner, texts.one_try_now, check),
+        ]
     if isinstance(outcome, Failure):
         detail = element("span", outcome.detail, lang=None if texts.language == "en" else "en")
         return [element("p", sentence(texts.no_answer, reason=texts.reasons[outcome.reason], detail=detail))]
@@ -187,14 +191,14 @@ def _said(code: Code, texts: Texts) -> str:
     return texts.answer.format(code=code.number, meaning=texts.meaning(code))
 
 
-def _way_out(account: Account, code: Code, texts: Texts, check: Sequence[str]) -> Html:
-    """Say how the suspension is lifted. Nothing on the page does it: a page must not cause a login."""
+def _way_out(account: Account, purpose: str, advice: str, check: Sequence[str]) -> Html:
+    """Say how the account gets a new try. Nothing on the page does it: a page must not cause a login."""
     command = [*check, "--resume", account.name]
     if account.name.startswith("-"):
         command.insert(-1, "--")
     return element(
         "p",
-        joined((element("b", texts.to_lift), texts.advice(code), texts.one_try), " "),
+        joined((element("b", purpose), advice), " "),
         " ",
         element("code", name(shlex.join(command))),
         class_="way-out",

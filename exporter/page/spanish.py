@@ -1,13 +1,10 @@
-"""PURE: the words of the page in Spanish, those for the provider's codes included."""
+"""PURE: the words of the page in Spanish."""
 
 from typing import Final
 
 from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 from exporter.page.texts import Texts
-
-"""Meaning and advice by code, as `exporter.account.codes` has them in English."""
-
 
 SPANISH: Final = Texts(
     language="es",
@@ -54,7 +51,7 @@ SPANISH: Final = Texts(
         Condition.OK: "Bien",
     },
     since="desde {time}",
-    tries_used_up="se agotaron los intentos con esta credencial",
+    waits="en espera: no se conoce el resultado de los últimos intentos",
     below_warning="por debajo del umbral de advertencia",
     below_critical="por debajo del umbral crítico",
     no_balance_since="sin saldo desde {time}",
@@ -74,12 +71,14 @@ SPANISH: Final = Texts(
     no_answer_yet="Sin respuesta hasta ahora.",
     without_balance="El proveedor respondió {code}, pero sin los timbres disponibles.",
     held_back=(
-        "No se sabe qué fue de un intento, así que cuenta como rechazo durante una hora. "
-        "Después el exportador lo intenta de nuevo. Una recarga con otra credencial no espera."
+        "No se sabe en qué terminaron los últimos intentos. Pueden haber sido rechazados, y demasiados "
+        "rechazos bloquean la cuenta; por eso el exportador espera. Próximo intento: {time}."
     ),
     buy="Compre timbres: la facturación está detenida.",
     to_lift="Para levantar la suspensión:",
     one_try="Para un nuevo intento con la misma credencial:",
+    sooner="Para intentarlo antes:",
+    one_try_now="Revise la credencial. Después, una vez por hora como máximo:",
     last_poll="Consultada",
     never="nunca",
     next_poll="Próxima consulta",

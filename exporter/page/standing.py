@@ -10,7 +10,7 @@ class Condition(IntEnum):
     """How an account stands, the worst first: one that is both low and failing is low."""
 
     SUSPENDED = 0
-    """Not asked for any more, or not for an hour, to protect it."""
+    """Not asked for any more, or not for some time, to protect it."""
     EXHAUSTED = 1
     """No stamp is left."""
     CRITICAL = 2

@@ -56,7 +56,7 @@ class Texts:
     # One account.
     conditions: Mapping[Condition, str]
     since: str
-    tries_used_up: str
+    waits: str
     below_warning: str
     below_critical: str
     no_balance_since: str
@@ -79,6 +79,8 @@ class Texts:
     buy: str
     to_lift: str
     one_try: str
+    sooner: str
+    one_try_now: str
     last_poll: str
     never: str
     next_poll: str

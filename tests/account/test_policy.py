@@ -7,16 +7,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.account.codes import CODES, RESPONSE_LABELS
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
-from exporter.account.policy import first_poll, postponed, renewed, step, suspended, suspends
-from exporter.account.state import Figure, Rise, State, Suspension, figure
+from exporter.account.outcome import Effect, Failure, Outcome, Reading, Reason, Verdict, unsent
+from exporter.account.policy import balance, first_poll, postponed, renewed, step, suspended
+from exporter.account.state import Figure, Rise, State, Suspension, figure, one_more
+from exporter.provider.solucion_factible import codes
+from exporter.provider.solucion_factible.codes import CODES
+from tests.support.rig import reading
 
 STARTED, NOW = 1_000.0, 1_007.0
+DAY = 86_400.0
 BALANCES = (200, 630, 631)
 TROUBLE = (500, 501, 502, 611, 612, 624, 0, -1, 299, 606, 999_999)
 TOO_MUCH = (503, 632)
 STOPS = (602, 603, 604, 605, 633)
+FAILURES = [
+    Failure(reason, "why", verdict=verdict)
+    for reason in Reason
+    for verdict in (Verdict.NEUTRAL, Verdict.UNKNOWN_FROM_SERVICE, Verdict.UNKNOWN_ON_THE_WAY)
+]
+NEW = State()
+SUSPENSION = Suspension(codes.code(602), 5.0)
+
+
+def too_much(retry_after: float | None = None) -> Failure:
+    """HTTP 429, or 503 with Retry-After: whatever it is, the provider wants to be left alone."""
+    return Failure(
+        Reason.HTTP,
+        "HTTP status 429",
+        verdict=Verdict.NEUTRAL,
+        effect=Effect.SLOW_DOWN,
+        retry_after=retry_after,
+    )
 
 
 @dataclass(frozen=True)
@@ -24,29 +45,27 @@ class Terms:
     """An account's settings, as far as the policy knows them."""
 
     interval: float = 900.0
-    auth_attempts: int = 2
-
-
-PROVEN = State(proven=True)
-UNPROVEN = State()
 
 
 def after(
     outcome: Outcome,
-    state: State = PROVEN,
+    state: State = NEW,
     *,
     interval: float = 900.0,
-    auth_attempts: int = 2,
-    refusals: int = 0,
+    proven: bool = True,
+    suspension: Suspension | None = None,
+    started: float = STARTED,
+    now: float = NOW,
     jitter: float = 0.0,
 ) -> State:
     return step(
         state,
         outcome,
-        Terms(interval, auth_attempts),
-        refusals=refusals,
-        started=STARTED,
-        now=NOW,
+        Terms(interval),
+        proven=proven,
+        suspension=suspension,
+        started=started,
+        now=now,
         jitter=jitter,
     )
 
@@ -58,72 +77,89 @@ def test_the_groups_hold_every_documented_code() -> None:
 
 
 class TestNextPoll:
-    @pytest.mark.parametrize("state", [PROVEN, UNPROVEN], ids=["proven", "unproven"])
+    @pytest.mark.parametrize("proven", [True, False])
     @pytest.mark.parametrize("code", BALANCES)
-    def test_a_balance_is_asked_for_again_an_interval_after_the_start(self, code: int, state: State) -> None:
+    def test_a_balance_is_asked_for_again_an_interval_after_the_start(self, code: int, proven: bool) -> None:
         """From the start, not the end: slow answers don't make an account drift. All back-off is over."""
-        backing_off = replace(state, retries=5, slow_downs=5)
-        found = after(reading(code, available=3), backing_off)
+        found = after(reading(code, available=3), State(retries=5, slow_downs=5), proven=proven)
         assert (found.next_poll, found.retries, found.slow_downs) == (STARTED + 900, 0, 0)
-        assert (found.up, found.proven, found.suspension) == (True, True, None)
+        assert (found.up, found.suspension) == (True, None)
         assert found.last_success == found.last_poll == NOW
 
-    @pytest.mark.parametrize("state", [PROVEN, UNPROVEN], ids=["proven", "unproven"])
-    @pytest.mark.parametrize("code", TOO_MUCH)
-    def test_asking_too_much_leads_to_longer_and_longer_gaps(self, code: int, state: State) -> None:
+    @pytest.mark.parametrize("proven", [True, False])
+    @pytest.mark.parametrize("outcome", [*map(reading, TOO_MUCH), too_much(), too_much(60.0)], ids=str)
+    def test_asking_too_much_leads_to_longer_and_longer_gaps(self, outcome: Outcome, proven: bool) -> None:
         """Twice the interval, four times, then eight times for as long as it lasts."""
-        gaps = []
-        for _ in range(6):
-            state = after(reading(code), state)
+        state, gaps = State(), []
+        for _ in range(10):
+            state = after(outcome, state, proven=proven)
             assert state.next_poll is not None
             gaps.append((state.next_poll - STARTED) / 900)
-        assert gaps == [2, 4, 8, 8, 8, 8]
-        assert (state.slow_downs, state.retries, state.up, state.suspension) == (6, 0, False, None)
+        assert gaps == [2, 4, 8, 8, 8, 8, 8, 8, 8, 8]
+        assert (state.retries, state.up, state.suspension) == (0, False, None)
 
     @pytest.mark.parametrize(
-        "outcome",
-        [reading(code) for code in TROUBLE]
-        + [Failure(reason, "why", sent=sent) for reason in Reason for sent in (True, False)],
-        ids=str,
+        ("retry_after", "slow_downs", "due"),
+        [
+            (0.0, 0, STARTED + 2 * 900),
+            (1_000.0, 0, STARTED + 2 * 900),
+            (1_793.0, 0, STARTED + 2 * 900),
+            (1_794.0, 0, NOW + 1_794),
+            (5_000.0, 0, NOW + 5_000),
+            (5_000.0, 1, NOW + 5_000),
+            (5_000.0, 2, STARTED + 8 * 900),
+            (DAY, 0, NOW + DAY),
+            (DAY + 1, 0, NOW + DAY),
+            (1e9, 7, NOW + DAY),
+            (math.inf, 0, NOW + DAY),
+        ],
+    )
+    def test_not_before_the_provider_wants_to_be_asked(
+        self, retry_after: float, slow_downs: int, due: float
+    ) -> None:
+        """Retry-After counts from the answer, lengthens the gap and never shortens it, for a day at most."""
+        assert after(too_much(retry_after), State(slow_downs=slow_downs)).next_poll == due
+
+    def test_a_day_is_the_most_that_retry_after_gets_and_not_the_most_that_there_is(self) -> None:
+        """An interval of a day leads to gaps of eight."""
+        state = after(too_much(1e9), State(slow_downs=2), interval=DAY)
+        assert state.next_poll == STARTED + 8 * DAY
+
+    @pytest.mark.parametrize(
+        "outcome", [*map(reading, TROUBLE), *FAILURES, *(unsent(reason, "why") for reason in Reason)], ids=str
     )
     def test_trouble_is_tried_again_soon_with_a_proven_credential(self, outcome: Outcome) -> None:
         """After 30 s, then twice that and so on, up to the interval; counted from the end of the poll."""
-        state, gaps = PROVEN, []
+        state, gaps = State(), []
         for _ in range(7):
             state = after(outcome, state)
             assert state.next_poll is not None
             gaps.append(state.next_poll - NOW)
         assert gaps == [30, 60, 120, 240, 480, 900, 900]
         assert (state.retries, state.slow_downs, state.up) == (7, 0, False)
-        assert (state.proven, state.suspension) == (True, None)
+        assert state.suspension is None
 
-    @pytest.mark.parametrize(
-        "outcome",
-        [reading(code) for code in TROUBLE] + [Failure(reason, "why") for reason in Reason],
-        ids=str,
-    )
+    @pytest.mark.parametrize("outcome", [*map(reading, TROUBLE), *FAILURES], ids=str)
     def test_no_quick_retry_with_an_unproven_credential_that_was_sent(self, outcome: Outcome) -> None:
         """It may be wrong, and the try may have counted."""
-        state = after(outcome, UNPROVEN)
-        assert (state.next_poll, state.retries, state.proven) == (STARTED + 900, 1, False)
+        state = after(outcome, proven=False)
+        assert (state.next_poll, state.retries) == (STARTED + 900, 1)
 
     def test_a_retry_that_is_later_than_the_interval_anyway_stays_later(self) -> None:
         """At least the interval: the guard never shortens a back-off."""
-        state = step(
-            UNPROVEN,
-            Failure(Reason.TIMEOUT, "late"),
-            Terms(interval=10.0),
-            refusals=0,
-            started=STARTED,
-            now=STARTED + 240,
-            jitter=0,
-        )
-        assert state.next_poll == STARTED + 240 + 10
+        late = Failure(Reason.TIMEOUT, "late")
+        assert after(late, interval=10, proven=False, now=STARTED + 240).next_poll == STARTED + 240 + 10
 
     @pytest.mark.parametrize("reason", Reason)
     def test_what_was_not_sent_is_tried_again_soon_whatever_the_credential(self, reason: Reason) -> None:
         """The provider hasn't seen it, so it can't have counted it."""
-        assert after(Failure(reason, "why", sent=False), UNPROVEN).next_poll == NOW + 30
+        assert after(unsent(reason, "why"), proven=False).next_poll == NOW + 30
+
+    @pytest.mark.parametrize("proven", [True, False])
+    def test_a_refusal_is_followed_by_the_next_try_an_interval_later(self, proven: bool) -> None:
+        """While the guard leaves it any: never sooner, however the account was doing."""
+        state = after(reading(601), State(retries=0, slow_downs=3), proven=proven)
+        assert (state.next_poll, state.up, state.suspension) == (STARTED + 900, False, None)
 
     @pytest.mark.parametrize("interval", [1.0, 20.0])
     def test_a_retry_never_waits_longer_than_a_short_interval(self, interval: float) -> None:
@@ -134,52 +170,40 @@ class TestNextPoll:
         """Accounts that failed together don't come back together."""
         assert after(reading(500), jitter=1.0).next_poll == NOW + 33
         assert after(reading(500), jitter=0.5).next_poll == NOW + 31.5
-        assert after(reading(500), replace(PROVEN, retries=10), jitter=1.0).next_poll == NOW + 990
+        assert after(reading(500), State(retries=10), jitter=1.0).next_poll == NOW + 990
 
     def test_failing_for_years_overflows_nothing(self) -> None:
         """2ⁿ as a float would."""
-        assert after(reading(500), replace(PROVEN, retries=10**6)).next_poll == NOW + 900
-        assert after(reading(503), replace(PROVEN, slow_downs=10**5)).next_poll == STARTED + 7200
+        assert after(reading(500), State(retries=10**6)).next_poll == NOW + 900
+        assert after(reading(503), State(slow_downs=10**5)).next_poll == STARTED + 7200
 
 
 class TestSuspension:
+    @pytest.mark.parametrize("code", [601, *STOPS, *BALANCES, *TOO_MUCH, *TROUBLE])
+    def test_a_login_that_is_suspended_after_the_poll_is_not_asked_for_any_more(self, code: int) -> None:
+        """Whatever this poll said: another process may have had it suspended meanwhile."""
+        state = after(reading(code, 10, 4, 6), State(blocked=True), suspension=SUSPENSION, proven=False)
+        assert (state.suspension, state.next_poll, state.blocked) == (SUSPENSION, None, False)
+        assert (state.up, state.last_code, state.last_poll) == (False, codes.code(code), NOW)
+
     @pytest.mark.parametrize(
-        ("auth_attempts", "refusals", "stops"),
-        [(1, 1, True), (2, 1, False), (2, 2, True), (3, 2, False), (3, 3, True), (2, 3, True)],
+        "outcome", [*map(reading, [*BALANCES, *TOO_MUCH, *TROUBLE, *STOPS, 601]), *FAILURES], ids=str
     )
-    def test_601_suspends_once_the_tries_are_used_up(
-        self, auth_attempts: int, refusals: int, stops: bool
-    ) -> None:
-        """Until then the next try is an interval after the last; the credential isn't proven any more."""
-        state = after(reading(601), auth_attempts=auth_attempts, refusals=refusals)
-        assert state.suspension == (Suspension(601, NOW) if stops else None)
-        assert state.next_poll == (None if stops else STARTED + 900)
-        assert (state.proven, state.up, state.last_code) == (False, False, 601)
-
-    @pytest.mark.parametrize("state", [PROVEN, UNPROVEN], ids=["proven", "unproven"])
-    @pytest.mark.parametrize("code", STOPS)
-    def test_a_stop_suspends_at_once(self, code: int, state: State) -> None:
-        """However many tries are left."""
-        found = after(reading(code), state, auth_attempts=3, refusals=0)
-        assert found.suspension == Suspension(code, NOW)
-        assert (found.next_poll, found.proven, found.up, found.last_code) == (None, False, False, code)
-
-    @pytest.mark.parametrize("code", [*BALANCES, *TOO_MUCH, *TROUBLE])
-    def test_nothing_else_suspends(self, code: int) -> None:
-        """However often it was refused before."""
-        assert not suspends(code, refusals=99, auth_attempts=1)
-        assert after(reading(code), refusals=99, auth_attempts=1).suspension is None
+    def test_nothing_else_suspends(self, outcome: Outcome) -> None:
+        """Whether a login is suspended is the guard's decision, and only its."""
+        state = after(outcome, proven=False)
+        assert state.suspension is None
+        assert state.next_poll is not None
 
     def test_a_suspended_account_keeps_what_is_known_of_it(self) -> None:
         """Only the future changes."""
         known = after(reading(200, 10, 4, 6))
-        stopped = suspended(known, Suspension(602, 5.0))
-        assert (stopped.available, stopped.next_poll, stopped.proven) == (known.available, None, False)
+        assert suspended(known, SUSPENSION) == replace(known, suspension=SUSPENSION, next_poll=None)
 
-    def test_a_renewed_credential_is_unproven(self) -> None:
+    @pytest.mark.parametrize("held", [suspended(State(), SUSPENSION), postponed(State(), 99.0, blocked=True)])
+    def test_a_renewed_account_is_due(self, held: State) -> None:
         """After a start, another credential or a resumption."""
-        state = renewed(suspended(PROVEN, Suspension(601, 5.0)), due=77.0)
-        assert (state.suspension, state.proven, state.next_poll) == (None, False, 77.0)
+        assert renewed(held, due=77.0) == State(next_poll=77.0)
 
     def test_a_postponed_poll_changes_nothing_else(self) -> None:
         """The guard held it back: nothing was asked, so nothing is known."""
@@ -187,12 +211,17 @@ class TestSuspension:
         assert postponed(known, 77.0, blocked=False) == replace(known, next_poll=77.0)
         assert postponed(known, 77.0, blocked=True) == replace(known, next_poll=77.0, blocked=True)
 
+    @pytest.mark.parametrize("outcome", [reading(200, 10, 4, 6), reading(500), unsent(Reason.TLS, "why")])
+    def test_a_poll_ends_the_wait_for_an_open_try(self, outcome: Outcome) -> None:
+        """The guard has let it through."""
+        assert not after(outcome, State(blocked=True)).blocked
+
 
 class TestFigures:
     def test_each_is_of_the_latest_answer_that_had_it(self) -> None:
         """An answer that lacks a figure leaves the former one, with its time."""
         state = after(reading(200, 10, 4, 6))
-        later = step(state, reading(200, available=5), Terms(), refusals=0, started=2000, now=2001, jitter=0)
+        later = after(reading(200, available=5), state, started=2000, now=2001)
         assert (later.contracted, later.used) == (Figure(10, NOW), Figure(4, NOW))
         assert later.available == Figure(5, 2001)
 
@@ -208,10 +237,23 @@ class TestFigures:
         """Even where the balance isn't 0: the provider's word counts."""
         assert after(reading(631, 10, 4, 6)).available == Figure(6, NOW)
 
-    def test_200_without_a_balance_proves_the_credential_but_is_not_up(self) -> None:
-        """`up` is about the balance; the login was accepted all the same."""
-        state = after(reading(200, used=4), UNPROVEN)
-        assert (state.up, state.proven, state.last_success, state.available) == (False, True, None, None)
+    @pytest.mark.parametrize(
+        ("outcome", "stamps"),
+        [
+            (reading(200, 10, 4, 6), 6),
+            (reading(200, 10, 4), None),
+            (reading(630), 0),
+            (reading(631, available=7), 7),
+        ],
+    )
+    def test_the_balance_of_an_answer(self, outcome: Reading, stamps: int | None) -> None:
+        """What the page, `check` and the metrics all take for it."""
+        assert balance(outcome) == stamps
+
+    def test_200_without_a_balance_is_not_up(self) -> None:
+        """`up` is about the balance; the login was accepted all the same: no quick retries."""
+        state = after(reading(200, used=4))
+        assert (state.up, state.last_success, state.available) == (False, None, None)
         assert state.next_poll == STARTED + 900
 
     @pytest.mark.parametrize("code", [*TROUBLE, *TOO_MUCH, *STOPS, 601])
@@ -233,22 +275,26 @@ class TestCounts:
     @pytest.mark.parametrize("code", [*CODES, 299])
     def test_every_answer_is_counted_once(self, code: int) -> None:
         """Under its code, or as other."""
-        state = after(reading(code, available=1))
+        state = after(reading(code, available=1), State(responses=(("other", 3), ("200", 5))))
         label = str(code) if code in CODES else "other"
-        assert dict(zip(RESPONSE_LABELS, state.responses, strict=True)) == {
-            one: int(one == label) for one in RESPONSE_LABELS
-        }
-        assert sum(state.failures) == 0
-        assert (state.last_code, state.last_poll) == (code, NOW)
+        counted = {"other": 3, "200": 5}
+        assert dict(state.responses) == {**counted, label: counted.get(label, 0) + 1}
+        assert state.failures == ()
+        assert (state.last_code, state.last_poll) == (codes.code(code), NOW)
 
     @pytest.mark.parametrize("reason", Reason)
     def test_every_failure_is_counted_once(self, reason: Reason) -> None:
         """Under its reason; the last code stays."""
-        state = after(Failure(reason, "why"), replace(PROVEN, last_code=200))
-        counted = dict(zip(Reason, state.failures, strict=True))
-        assert counted == {one: int(one is reason) for one in Reason}
-        assert sum(state.responses) == 0
-        assert (state.up, state.last_code, state.last_poll) == (False, 200, NOW)
+        known = State(failures=(("tls", 2),), last_code=codes.code(200))
+        state = after(Failure(reason, "why"), known)
+        assert dict(state.failures) == {"tls": 2, reason: 3 if reason is Reason.TLS else 1}
+        assert state.responses == ()
+        assert (state.up, state.last_code, state.last_poll) == (False, codes.code(200), NOW)
+
+    def test_counts_stay_in_the_order_in_which_they_came_up(self) -> None:
+        """A series keeps its place."""
+        counts = one_more(one_more(one_more((), "b"), "a"), "b")
+        assert counts == (("b", 2), ("a", 1))
 
     @pytest.mark.parametrize(
         ("readings", "total", "baseline"),
@@ -268,16 +314,16 @@ class TestCounts:
     ) -> None:
         """The first reading counts nothing; a fall adds nothing and moves the baseline."""
         rise = Rise()
-        for reading in readings:
-            rise = rise.seen(reading)
+        for stamps in readings:
+            rise = rise.seen(stamps)
         assert rise == Rise(total, baseline)
 
     @given(st.lists(st.none() | st.integers(0, 2**53)))
     def test_a_counter_never_goes_back(self, readings: list[int | None]) -> None:
         """Whatever the provider says."""
         rise = Rise()
-        for reading in readings:
-            before, rise = rise, rise.seen(reading)
+        for stamps in readings:
+            before, rise = rise, rise.seen(stamps)
             assert rise.total >= before.total
 
     def test_a_counter_stands_still_where_it_can_be_no_longer_exact(self) -> None:
@@ -314,42 +360,51 @@ class TestFirstPoll:
 
 
 OUTCOMES = st.one_of(
-    st.builds(Failure, st.sampled_from(list(Reason)), st.just("why"), st.booleans()),
     st.builds(
-        Reading, st.sampled_from([*CODES, 299]), *[st.none() | st.integers(0, 2**53) for _ in range(3)]
+        Failure,
+        st.sampled_from(list(Reason)),
+        st.just("why"),
+        st.booleans(),
+        st.sampled_from(list(Verdict)),
+        st.sampled_from([Effect.RETRY, Effect.SLOW_DOWN]),
+        st.none() | st.floats(0, allow_nan=False),
+    ),
+    st.builds(
+        reading, st.sampled_from([*CODES, 299]), *[st.none() | st.integers(0, 2**53) for _ in range(3)]
     ),
 )
+LOGINS = st.tuples(st.booleans(), st.sampled_from([None, None, None, SUSPENSION]))
 
 
 @given(
-    st.lists(st.tuples(OUTCOMES, st.integers(0, 4), st.floats(0, 1), st.floats(0, 240)), max_size=30),
+    st.lists(st.tuples(OUTCOMES, LOGINS, st.floats(0, 1), st.floats(0, 240)), max_size=30),
     st.floats(1, 1e6),
-    st.integers(1, 3),
 )
 def test_whatever_happens(
-    polls: list[tuple[Outcome, int, float, float]], interval: float, auth_attempts: int
+    polls: list[tuple[Outcome, tuple[bool, Suspension | None], float, float]], interval: float
 ) -> None:
-    """Suspended or due within eight intervals; counters only rise; every poll is counted once."""
+    """Suspended or due within eight intervals, or a day where the provider wants it; counters only rise;
+    every poll is counted once."""
     state, now = State(), 1.7e9
-    for number, (outcome, refusals, jitter, took) in enumerate(polls, 1):
+    for number, (outcome, (proven, suspension), jitter, took) in enumerate(polls, 1):
         before = state
-        state = step(
-            state,
+        state = after(
             outcome,
-            Terms(interval, auth_attempts),
-            refusals=refusals,
+            state,
+            interval=interval,
+            proven=proven,
+            suspension=suspension,
             started=now,
             now=now + took,
             jitter=jitter,
         )
         now += took
-        assert sum(state.responses) + sum(state.failures) == number
+        assert sum(count for _, count in (*state.responses, *state.failures)) == number
         assert state.consumed.total >= before.consumed.total
         assert state.purchased.total >= before.purchased.total
         assert (state.next_poll is None) == (state.suspension is not None)
         if state.suspension:
-            assert isinstance(outcome, Reading)
-            assert outcome.status in (*STOPS, 601)
             return
         assert state.next_poll is not None
-        assert state.next_poll - now <= max(8 * interval, 1.1 * interval) + 1e-3
+        longest = DAY if isinstance(outcome, Failure) and outcome.retry_after is not None else 0
+        assert 0 < state.next_poll - (now - took) <= max(8 * interval, longest) + took + 1e-3

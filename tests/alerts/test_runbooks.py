@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from exporter.account.codes import CODES
 from exporter.account.outcome import Reason
-from exporter.page import spanish
+from exporter.provider.solucion_factible.codes import CODES
 from tests.alerts.test_rules import RUNBOOKS, SEVERITIES
 
 LANGUAGES = {"en": RUNBOOKS, "es": RUNBOOKS / "es"}
@@ -92,5 +91,5 @@ def test_the_spanish_codes_page_has_the_words_of_the_page() -> None:
     """Who reads both is to recognise what is meant."""
     explained = rows(text("es", "response-codes"), r"\d+")
     assert {int(number): meaning for number, meaning, *_ in explained} == {
-        number: meaning for number, (meaning, _) in spanish.CODES.items()
+        number: code.spanish[0] for number, code in CODES.items()
     }

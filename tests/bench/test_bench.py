@@ -153,9 +153,9 @@ def test_the_provider_holds_answers_and_counts_them() -> None:
         provider.release()
         answer = caller.makefile("rb").read()
         assert provider.answered() == 1
-    reading = read(answer.partition(b"\r\n\r\n")[2])
-    assert isinstance(reading, Reading)
-    assert (reading.status, reading.available) == (200, reading.contracted)
+    outcome = read(answer.partition(b"\r\n\r\n")[2])
+    assert isinstance(outcome, Reading)
+    assert (outcome.code.number, outcome.available) == (200, outcome.contracted)
 
 
 @pytest.mark.parametrize("coding", CODINGS)
@@ -209,7 +209,16 @@ def test_the_naive_exporter_shows_the_same_series() -> None:
         critical=100,
         labels=(("team", "billing"),),
     )
-    state = step(State(), reading(200, 10, 4, 6), account, refusals=0, started=1.0, now=2.0, jitter=0.0)
+    state = step(
+        State(),
+        rig.reading(200, 10, 4, 6),
+        account,
+        proven=True,
+        suspension=None,
+        started=1.0,
+        now=2.0,
+        jitter=0.0,
+    )
     ours = series(b"".join(filter(None, Writer(account).lines(state, 2.0))))
     assert len(ours) > 30
     assert theirs == ours

@@ -9,19 +9,32 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from exporter import log
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.login import Login
+from exporter.account.outcome import Failure, Outcome, Reason, Verdict, unsent
 from exporter.cli import check
 from exporter.cli import main as cli
 from exporter.config import Account
 from exporter.daemon.state_file import open_storage
-from exporter.guard.gate import Guard
+from exporter.guard.gate import Gate
+from exporter.provider.solucion_factible import codes
 from exporter.simulator import PASSWORD, Simulator
 from exporter.storage.engine import StorageError
 from tests.support.peers import FakeClock
-from tests.support.rig import ENVIRONMENT, INTERVAL, RIGHT, WRONG, ScriptedProvider, account, config
+from tests.support.rig import (
+    ENVIRONMENT,
+    INTERVAL,
+    RIGHT,
+    WRONG,
+    ScriptedProvider,
+    account,
+    config,
+    reading,
+    sent,
+    unreadable,
+)
 
 if TYPE_CHECKING:
-    from exporter.provider.solucion_factible.provider import Provider
+    from exporter.provider.contract import Provider
 
 HOUR = 3600.0
 Ask = Callable[..., Awaitable[check.Report]]
@@ -38,12 +51,16 @@ def ask(tmp_path: Path, clock: FakeClock, provider: ScriptedProvider) -> Ask:
 
     async def ask(asked: Account, *, resume: bool = False) -> check.Report:
         storage = open_storage(tmp_path / "state.db", exclusive=False, now=clock.time())
+        failed: list[StorageError] = []
+        gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=failed.append)
+        login = Login(asked.guard_key, asked.password, asked)
         try:
-            return await check._Check(asked, Guard(storage), cast("Provider", provider), clock).run(
-                resume=resume
-            )
+            report = await check._Check(asked, login, gate, cast("Provider", provider)).run(resume=resume)
+            await gate.close(5)
         finally:
             await storage.close()
+        assert not failed
+        return report
 
     return ask
 
@@ -54,6 +71,9 @@ acme: 200: completed successfully.
   used             11,950
   available            50
   {}"""
+MAY_COUNT = """
+  The provider may have counted it as a failed login: the guard counts it for an hour
+  or longer, unless a login is accepted before."""
 
 
 class TestWords:
@@ -104,11 +124,19 @@ class TestWords:
                 ),
             ),
             (
+                reading(577),
+                False,
+                (
+                    "acme: 577: a code that the provider doesn't document.\n"
+                    "  Ask the provider what it means; the exporter tries again."
+                ),
+            ),
+            (
                 reading(777),
                 False,
                 (
                     "acme: 777: a code that the provider doesn't document.\n"
-                    "  Ask the provider what it means; the exporter tries again."
+                    f"  Ask the provider what it means; the exporter tries again.{MAY_COUNT}"
                 ),
             ),
             (
@@ -121,10 +149,17 @@ class TestWords:
                 ),
             ),
             (
-                Failure(Reason.TLS, "no secure connection: certificate has expired"),
+                unsent(Reason.TLS, "no secure connection: certificate has expired"),
                 False,
                 "acme: no answer (tls): no secure connection: certificate has expired.",
             ),
+            (
+                Failure(Reason.HTTP, "HTTP status 503", verdict=Verdict.NEUTRAL),
+                False,
+                "acme: no answer (http): HTTP status 503.",
+            ),
+            (sent(), False, f"acme: no answer (timeout): no answer.{MAY_COUNT}"),
+            (unreadable(), False, f"acme: no answer (invalid): no status.{MAY_COUNT}"),
         ],
         ids=str,
     )
@@ -149,7 +184,7 @@ class TestWords:
 
     async def test_without_a_wsdl(self, ask: Ask, provider: ScriptedProvider) -> None:
         """Nothing is charged, nothing sent."""
-        provider.wsdl = Failure(Reason.TIMEOUT, "the WSDL did not come within 60 s", sent=False)
+        provider.wsdl = unsent(Reason.TIMEOUT, "the WSDL did not come within 60 s")
         for _ in range(5):
             report = await ask(account(WRONG))
             assert report.text == "acme: no answer (timeout): the WSDL did not come within 60 s."
@@ -172,8 +207,8 @@ class TestGuard:
         began = clock.time()
         assert "refusal 1 of 2" in (await ask(account(WRONG))).text
         assert (await ask(account(WRONG))).text == (
-            "acme: not asked: this credential was tried a short while ago, and another try could count "
-            "against the\n  account. The guard allows the next one at 2023-11-14 22:28:20 UTC."
+            "acme: not asked: this login was tried a short while ago, and another try could count against "
+            "the\n  account. The guard allows the next one at 2023-11-14 22:28:20 UTC."
         )
         clock.advance(INTERVAL)
         assert "refusal 2 of 2" in (await ask(account(WRONG))).text
@@ -212,6 +247,48 @@ class TestGuard:
         assert "not asked" in (await ask(account(WRONG), resume=True)).text
         clock.advance(1)
         assert provider.tries(WRONG) == 1
+
+    async def test_it_waits_for_open_tries(
+        self, ask: Ask, provider: ScriptedProvider, clock: FakeClock
+    ) -> None:
+        """Nobody knows whether they were refused: it says so, until when (an hour after the last), and how to
+        try sooner. Another password is no way around, as nobody knows any more which one they carried."""
+        began = clock.time()
+        for _ in range(2):
+            provider.script = [unreadable()]
+            assert "may have counted" in (await ask(account(RIGHT))).text
+            clock.advance(INTERVAL)
+        for password in (RIGHT, WRONG):
+            report = await ask(account(password))
+            assert (report.ok, report.colour) == (False, check.Colour.BAD)
+            assert report.text == (
+                "acme: not asked: what became of the last tries isn't known, and they may have been "
+                "refused.\n  The guard allows the next one at 2023-11-14 23:28:20 UTC. For one now: "
+                "check --resume, once an hour."
+            )
+        clock.advance(HOUR - INTERVAL - 1)
+        assert "not asked" in (await ask(account(RIGHT))).text
+        clock.advance(1)
+        assert (await ask(account(RIGHT))).ok
+        assert [arrival.at - began for arrival in provider.logins] == [0, INTERVAL, INTERVAL + HOUR]
+
+    async def test_resume_closes_open_tries_for_one_new_one(
+        self, ask: Ask, provider: ScriptedProvider, clock: FakeClock
+    ) -> None:
+        """Once an hour; a right password needs no more."""
+        for _ in range(2):
+            provider.script = [sent()]
+            await ask(account(WRONG))
+            clock.advance(INTERVAL)
+        provider.script = [unreadable()]
+        assert "may have counted" in (await ask(account(RIGHT), resume=True)).text
+        clock.advance(60)
+        assert "can be resumed once an hour" in (await ask(account(RIGHT), resume=True)).text
+        assert "isn't known" in (await ask(account(RIGHT))).text
+        assert len(provider.logins) == 3
+        clock.advance(HOUR - 60)
+        assert (await ask(account(RIGHT), resume=True)).ok
+        assert (await ask(account(RIGHT))).ok
 
     async def test_right_as_often_as_one_likes(self, ask: Ask, provider: ScriptedProvider) -> None:
         """Nothing is held against an accepted credential."""

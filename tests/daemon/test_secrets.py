@@ -164,19 +164,23 @@ from exporter.cli.main import run; run()
 """
 
 CRASHING_POLLS = """
-from exporter.provider.solucion_factible.provider import Provider
-ask = Provider.ask
+from exporter.provider.solucion_factible.provider import SolucionFactible
+ask = SolucionFactible.ask
 
-async def crash(self, operation, account, password):
-    if not account.name.startswith("crash"):
-        return await ask(self, operation, account, password)
-    envelope = operation.envelope(account.username, password.reveal())
-    try:
-        raise ValueError(envelope)
-    except ValueError as error:
-        raise RuntimeError(password.reveal(), account, envelope) from error
+async def crash(self, balance, gate):
+    async def send(permit):
+        password = permit.password().reveal()
+        envelope = f"<password>{password}</password>"
+        try:
+            raise ValueError(envelope)
+        except ValueError as error:
+            raise RuntimeError(password, balance, envelope) from error
 
-Provider.ask = crash
+    if not balance.account.name.startswith("crash"):
+        return await ask(self, balance, gate)
+    return await gate.attempt(balance.login, send)
+
+SolucionFactible.ask = crash
 from exporter.cli.main import run; run()
 """
 """The exporter with a bug: the exceptions of some polls tell the password."""

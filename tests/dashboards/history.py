@@ -10,17 +10,19 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.login import Held, Tried
+from exporter.account.outcome import Failure, Outcome, Reason, unsent
 from exporter.config import Account, Config
-from exporter.secret import Secret
+from exporter.provider.contract import Balance, Gate, Permit
 from exporter.simulator import Account as Simulated
 from exporter.simulator import Life as Stamps
 from exporter.simulator import Refill
 from exporter.simulator.rhythm import ROUND_THE_CLOCK
 from tests.support.peers import FakeClock
-from tests.support.rig import Life, ScriptedProvider
+from tests.support.rig import Life, ScriptedProvider, reading
 
 DAYS = 10
 SECONDS = DAYS * 86400
@@ -85,19 +87,23 @@ class SimulatedProvider(ScriptedProvider):
         self._time = clock
         self._since = clock.time()
 
-    async def ask(self, _operation: object, account: Account, password: Secret) -> Outcome:
+    async def ask(self, balance: Balance, gate: Gate) -> Tried | Held:
+        return await gate.attempt(balance.login, partial(self._answer, balance.account))
+
+    async def _answer(self, account: Account, permit: Permit) -> Outcome:
         days = (self._time.time() - self._since) / 86400
         if OUTAGE[0] <= days < OUTAGE[1]:
-            return Failure(Reason.CONNECTION, "no connection", sent=False)
+            return unsent(Reason.CONNECTION, "no connection")
+        password = permit.password()
         asked = self._accounts[account.username]
         self._time.advance(min(ANSWER_SECONDS + asked.delay, account.timeout))
         if asked.delay >= account.timeout:
             return Failure(Reason.TIMEOUT, "no answer")
         answer = asked.call(password.reveal(), self._time.time())
         if answer.balance is None:
-            return Reading(answer.code)
+            return reading(answer.code)
         balance = answer.balance
-        return Reading(answer.code, balance.contracted, balance.used, balance.available)
+        return reading(answer.code, balance.contracted, balance.used, balance.available)
 
 
 async def live(

@@ -20,13 +20,14 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector
 
 from exporter.account.outcome import Reason
-from exporter.account.state import Figure, Rise, State, Suspension
+from exporter.account.state import Counts, Figure, Rise, State, Suspension
 from exporter.config import Account, Environment, TlsConfig
 from exporter.exposition import deflate
 from exporter.exposition.blocks import SIZE, Block, Families
 from exporter.exposition.exposition import LONGEST_TURN, STEPS, Exposition, Form
 from exporter.exposition.families import ACCOUNT_FAMILIES
 from exporter.metrics import LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
+from exporter.provider.solucion_factible.codes import code
 from exporter.secret import Secret
 from tests.support.peers import FakeClock
 from tests.support.places import DATA
@@ -74,10 +75,10 @@ STATE = State(
     available=Figure(1240, NOW),
     consumed=Rise(210, 3760),
     purchased=Rise(1000, 5000),
-    responses=(7, *[0] * 16, 1),
-    failures=(0, 2, 0, 0, 0, 0),
+    responses=(("200", 7), ("other", 1)),
+    failures=(("connection", 2),),
     up=True,
-    last_code=200,
+    last_code=code(200),
     last_poll=NOW,
     last_success=NOW,
     next_poll=NOW + 899.5,
@@ -90,6 +91,10 @@ def stamps(figure: Figure | None, account: Account, now: float) -> float | None:
 
 def flag(value: bool | None) -> float | None:
     return None if value is None else float(value)
+
+
+def count(counts: Counts, label: str) -> int:
+    return sum(times for seen, times in counts if seen == label)
 
 
 Series = tuple[dict[str, str], float | None]
@@ -105,19 +110,25 @@ EXPECTED: dict[str, tuple[str, Callable[[Account, State, float], Iterable[Series
     "cfdi_stamps_purchased": ("counter", lambda _a, s, _now: [({}, s.purchased.total)]),
     "cfdi_responses": (
         "counter",
-        lambda _a, s, _now: [({"code": code}, n) for code, n in zip(CODES, s.responses, strict=True)],
+        lambda _a, s, _now: [({"code": label}, count(s.responses, label)) for label in CODES],
     ),
     "cfdi_poll_failures": (
         "counter",
-        lambda _a, s, _now: [({"reason": reason}, n) for reason, n in zip(REASONS, s.failures, strict=True)],
+        lambda _a, s, _now: [({"reason": reason}, count(s.failures, reason)) for reason in REASONS],
     ),
     "cfdi_account_info": (
         "gauge",
         lambda a, _s, _now: [({"pac_environment": a.environment.name, **dict(a.labels)}, 1)],
     ),
     "cfdi_account_up": ("gauge", lambda _a, s, _now: [({}, flag(s.up))]),
-    "cfdi_account_suspended": ("gauge", lambda _a, s, _now: [({}, flag(s.suspension is not None))]),
-    "cfdi_account_last_status_code": ("gauge", lambda _a, s, _now: [({}, s.last_code)]),
+    "cfdi_account_suspended": (
+        "gauge",
+        lambda _a, s, _now: [({}, flag(s.suspension is not None or s.blocked))],
+    ),
+    "cfdi_account_last_status_code": (
+        "gauge",
+        lambda _a, s, _now: [({}, None if s.last_code is None else s.last_code.number)],
+    ),
     "cfdi_account_last_poll_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.last_poll)]),
     "cfdi_account_last_success_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.last_success)]),
     "cfdi_account_next_poll_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.next_poll)]),
@@ -214,14 +225,15 @@ STATES = st.builds(
     available=FIGURE,
     consumed=st.builds(Rise, COUNT),
     purchased=st.builds(Rise, COUNT),
-    responses=st.lists(COUNT, min_size=18, max_size=18).map(tuple),
-    failures=st.lists(COUNT, min_size=6, max_size=6).map(tuple),
+    responses=st.dictionaries(st.sampled_from(CODES), COUNT).map(lambda counts: tuple(counts.items())),
+    failures=st.dictionaries(st.sampled_from(REASONS), COUNT).map(lambda counts: tuple(counts.items())),
     up=st.none() | st.booleans(),
-    last_code=st.none() | st.integers(-(2**60), 2**60),
+    last_code=st.none() | st.integers(-(2**60), 2**60).map(code),
     last_poll=st.none() | TIME,
     last_success=st.none() | TIME,
     next_poll=st.none() | TIME,
-    suspension=st.none() | st.builds(Suspension, st.just(602), TIME),
+    suspension=st.none() | st.builds(Suspension, st.just(code(602)), TIME),
+    blocked=st.booleans(),
 )
 PAIRS = st.lists(st.tuples(ACCOUNTS, STATES), max_size=3, unique_by=lambda pair: pair[0].name)
 
@@ -268,13 +280,13 @@ def test_accounts_that_come_go_and_move_keep_their_lines(
     before: list[str], after: list[str], changed: set[int]
 ) -> None:
     accounts = {name: replace(ACCOUNT, name=name) for name in {*before, *after}}
-    states = {name: replace(STATE, responses=(int(name[-1]), *[0] * 17)) for name in accounts}
+    states = {name: replace(STATE, responses=(("200", int(name[-1])),)) for name in accounts}
     exposition = exposed([(accounts[name], states[name]) for name in before], lambda: NOW)
     text(exposition)
     exposition.arrange(after)
     for name in after:
         if name not in before or int(name[-1]) in changed:
-            states[name] = replace(states[name], last_code=601)
+            states[name] = replace(states[name], last_code=code(601))
             exposition.show(accounts[name], states[name])
     assert text(exposition) == generate_latest(
         reference([(accounts[name], states[name]) for name in after], NOW)
@@ -344,7 +356,7 @@ async def test_scrapes_that_come_together_are_compressed_once(monkeypatch: pytes
     assert all(one == first for one in others)
     assert len(compressed) == 2 * len(ACCOUNT_FAMILIES)
     del compressed[:]
-    exposition.show(accounts[599], replace(STATE, last_code=503))
+    exposition.show(accounts[599], replace(STATE, last_code=code(503)))
     await exposition.gzipped("text")
     [piece] = compressed
     assert b'cfdi_account_last_status_code{account="account-0599"} 503.0\n' in piece
@@ -367,13 +379,18 @@ def test_whatever_happened_before_the_bytes_are_those_of_the_present(
         assert text(exposition) == generate_latest(reference([(account, state)], clock.time()))
 
 
-def test_each_response_code_and_reason_has_its_slot() -> None:
-    state = replace(STATE, responses=tuple(range(18)), failures=tuple(range(6)))
+def test_each_response_code_and_reason_has_its_series() -> None:
+    """In whatever order they came up."""
+    state = replace(
+        STATE,
+        responses=tuple((label, number) for number, label in reversed([*enumerate(CODES)])),
+        failures=tuple((label, number) for number, label in reversed([*enumerate(REASONS)])),
+    )
     found = series(exposed([(ACCOUNT, state)], lambda: NOW))
-    for number, code in enumerate(CODES):
-        assert found[f'cfdi_responses_total{{account="acme",code="{code}"}}'] == f"{number}.0"
-    for number, reason in enumerate(REASONS):
-        assert found[f'cfdi_poll_failures_total{{account="acme",reason="{reason}"}}'] == f"{number}.0"
+    for number, label in enumerate(CODES):
+        assert found[f'cfdi_responses_total{{account="acme",code="{label}"}}'] == f"{number}.0"
+    for number, label in enumerate(REASONS):
+        assert found[f'cfdi_poll_failures_total{{account="acme",reason="{label}"}}'] == f"{number}.0"
     assert [reason.value for reason in Reason] == REASONS
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from exporter.account.login import Login
 from exporter.account.state import Figure, Rise, State
 from exporter.config import Account
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
-from exporter.guard.gate import Credential
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
+from exporter.provider.solucion_factible.codes import code
 from exporter.storage.engine import StorageError
 from exporter.storage.states import load
 from tests.support.peers import FakeClock, samples
@@ -35,7 +36,7 @@ class Shop:
         """An account has been polled."""
         asked = asked or account()
         state = State(consumed=Rise(consumed, consumed), available=Figure(available, self.now()))
-        self.accounts.put(Monitored(asked, Credential(asked.guard_key, asked.password), state))
+        self.accounts.put(Monitored(asked, Login(asked.guard_key, asked.password, asked), state))
         self.exposition.arrange([monitored.account.name for monitored in self.accounts])
 
     def shown(self, metric: str = "cfdi_stamps_consumed_total", name: str = "acme") -> float | None:
@@ -43,7 +44,7 @@ class Shop:
         return samples(text).get(f'{metric}{{account="{name}"}}')
 
     def stored(self) -> dict[str, int]:
-        states = self.storage.read(lambda db: load(db, self.now()))
+        states = self.storage.read(lambda db: load(db, self.now(), code))
         return {key: state.consumed.total for key, state in states.items()}
 
 

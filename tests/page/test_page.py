@@ -16,11 +16,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.account import codes
-from exporter.account.outcome import Failure, Reading, Reason
+from exporter.account.login import Login
+from exporter.account.outcome import Effect, Failure, Reading, Reason
 from exporter.account.state import Figure, State, Suspension
-from exporter.guard.gate import Credential
-from exporter.page import POLICY, Overview, Site, spanish
+from exporter.page import POLICY, Overview, Site
 from exporter.page.board import board, find
 from exporter.page.document import document
 from exporter.page.english import ENGLISH
@@ -32,8 +31,9 @@ from exporter.page.standing import Condition, standing
 from exporter.page.style import SIGNS, STYLE
 from exporter.page.texts import Texts
 from exporter.polling.accounts import Accounts, Monitored
+from exporter.provider.solucion_factible.codes import CODES, code
 from tests.support.peers import FakeClock
-from tests.support.rig import ENVIRONMENT, account
+from tests.support.rig import ENVIRONMENT, account, reading
 
 if TYPE_CHECKING:
     from exporter.config import Account
@@ -49,7 +49,7 @@ WELL = State(
     available=Figure(4000, EARLIER),
     up=True,
     last_outcome=reading(200, 5000, 1000, 4000),
-    last_code=200,
+    last_code=code(200),
     last_poll=EARLIER,
     last_success=EARLIER,
     next_poll=NOW + 780.0,
@@ -61,8 +61,8 @@ SUSPENDED = replace(
     WELL,
     up=False,
     last_outcome=reading(602),
-    last_code=602,
-    suspension=Suspension(602, EARLIER),
+    last_code=code(602),
+    suspension=Suspension(code(602), EARLIER),
     next_poll=None,
 )
 BLOCKED = replace(WELL, up=False, last_outcome=TIMEOUT, next_poll=NOW + 3000.0, blocked=True)
@@ -75,7 +75,7 @@ def left(stamps: int, state: State = WELL) -> State:
 def monitored(name: str = "acme", state: State = WELL, **changes: object) -> Monitored:
     """An account with thresholds of 500 and 100 stamps."""
     known: Account = replace(account(name=name), **{"warning": 500, "critical": 100, **changes})  # type: ignore[arg-type]
-    return Monitored(known, Credential(known.guard_key, known.password), state)
+    return Monitored(known, Login(known.guard_key, known.password, known), state)
 
 
 class Document(HTMLParser):
@@ -197,12 +197,19 @@ WORDS = [
     (SUSPENDED, ["since 22:11:20 UTC (2 min ago)", "answered 602: the account is locked."]),
     (SUSPENDED, ["To lift the suspension: Have the provider unlock it", "Next poll: none while suspended"]),
     (SUSPENDED, ["cfdi-stamps-exporter check --resume acme"]),
-    (BLOCKED, ["Suspended", "the tries with this credential are used up", "counts as a refusal for an hour"]),
-    (BLOCKED, ["Next poll: in 50 min (23:03:20 UTC)"]),
+    (BLOCKED, ["Suspended", "waiting: what became of the last tries isn't known"]),
+    (BLOCKED, ["They may have been refused, and too many refusals lock the account, so the exporter waits."]),
+    (BLOCKED, ["Next try: in 50 min (23:03:20 UTC).", "Next poll: in 50 min (23:03:20 UTC)"]),
+    (BLOCKED, ["To try sooner: Check the credential. Then, once an hour at most: cfdi-stamps-exporter"]),
+    (BLOCKED, ["cfdi-stamps-exporter check --resume acme"]),
+    (replace(BLOCKED, next_poll=NOW + 90_000), ["Next try: in 1 d 1 h (2023-11-15 23:13 UTC)."]),
+    (replace(BLOCKED, next_poll=NOW), ["Next try: now (22:13:20 UTC)."]),
+    (replace(BLOCKED, next_poll=NOW - 90), ["Next try: 1 min overdue (22:11:50 UTC)."]),
     (replace(WELL, last_outcome=None), ["answered 200: completed successfully."]),
     (replace(FAILING, last_outcome=None), ["before the exporter was restarted"]),
     (replace(FAILING, last_outcome=reading(200)), ["200, but without the stamps available"]),
-    (replace(FAILING, last_outcome=reading(777), last_code=777), ["answered 777: a code that the provider"]),
+    (replace(FAILING, last_outcome=None, last_code=code(630)), ["before the exporter was restarted"]),
+    (replace(FAILING, last_outcome=reading(777), last_code=code(777)), ["answered 777: a code that the"]),
     (replace(WELL, next_poll=NOW - 30), ["Next poll: now"]),
     (replace(WELL, next_poll=NOW - 7200), ["Next poll: 2 h overdue (20:13:20 UTC)"]),
     (replace(WELL, last_poll=NOW - 86_400), ["1 d ago (2023-11-13 22:13 UTC)"]),
@@ -243,16 +250,18 @@ def test_a_threshold_beyond_what_was_contracted_has_no_mark() -> None:
     assert "warning below 5,001" in page.text
 
 
-@pytest.mark.parametrize("number", codes.CODES)
+@pytest.mark.parametrize("number", CODES)
 @pytest.mark.parametrize(("language", "texts"), [("en", ENGLISH), ("es", SPANISH)])
 def test_each_code_is_told_in_our_own_words(number: int, language: str, texts: Texts) -> None:
     """The provider's `mensaje` could be anything: it never reaches the page."""
-    reading = Reading(number, message="MENSAJE <b>ws@acme.example</b>")
-    page = shown([monitored(state=replace(FAILING, last_outcome=reading, last_code=number))], lang=language)
+    known = code(number)
+    answer = Reading(known, message="MENSAJE <b>ws@acme.example</b>")
+    state = replace(WELL, up=known.effect is Effect.BALANCE, last_outcome=answer, last_code=known)
+    page = shown([monitored(state=state)], lang=language)
     assert "MENSAJE" not in page.text
     if number != 200:
-        assert texts.meaning(number) in page.text
-        assert texts.advice(number) in page.text
+        assert texts.meaning(known) in page.text
+        assert texts.advice(known) in page.text
 
 
 def test_no_login_name_and_no_secret_is_on_the_page() -> None:
@@ -262,21 +271,24 @@ def test_no_login_name_and_no_secret_is_on_the_page() -> None:
 
 
 def test_a_name_in_the_command_is_quoted_for_a_shell() -> None:
-    page = shown([monitored("a b; $(reboot)", SUSPENDED), monitored("-x", SUSPENDED)])
-    assert "check --resume 'a b; $(reboot)'" in page.text
-    assert "check --resume -- -x" in page.text
+    for state in (SUSPENDED, BLOCKED):
+        page = shown([monitored("a b; $(reboot)", state), monitored("-x", state)])
+        assert "check --resume 'a b; $(reboot)'" in page.text
+        assert "check --resume -- -x" in page.text
 
 
 def test_the_command_is_the_one_that_the_daemon_gives() -> None:
     site = Site("1.2.3", "/metrics", ("cfdi-stamps-exporter", "check", "--config.file=/etc/c d.yaml"))
-    whole = board([monitored("acme", SUSPENDED)], NOW)
-    page = Document(document(whole, Query(), ENGLISH, site))
-    assert "cfdi-stamps-exporter check '--config.file=/etc/c d.yaml' --resume acme" in page.text
+    for state in (SUSPENDED, BLOCKED):
+        whole = board([monitored("acme", state)], NOW)
+        page = Document(document(whole, Query(), ENGLISH, site))
+        assert "cfdi-stamps-exporter check '--config.file=/etc/c d.yaml' --resume acme" in page.text
 
 
 def test_nothing_on_the_page_can_cause_a_login() -> None:
     """A link that a browser fetches ahead, or a form that another site sends, must not lift a suspension."""
-    page = shown([monitored(str(number), SUSPENDED) for number in range(20)])
+    states = (SUSPENDED, BLOCKED)
+    page = shown([monitored(f"{number}{place}", states[place]) for number in range(10) for place in (0, 1)])
     assert [form["method"] for form in page.all("form")] == ["get"]
     assert len(page.all("button")) == 1
     assert "/-/" not in "".join(
@@ -572,8 +584,11 @@ def test_the_page_in_spanish() -> None:
         "Sin respuesta (tiempo agotado): no complete answer within 60 s.",
         "Próxima consulta: en 13 min",
         "advertencia bajo 500",
-        "se agotaron los intentos con esta credencial",
-        "cuenta como rechazo durante una hora",
+        "en espera: no se conoce el resultado de los últimos intentos",
+        "Pueden haber sido rechazados, y demasiados rechazos bloquean la cuenta; por eso el exportador",
+        "Próximo intento: en 50 min (23:03:20 UTC).",
+        "Para intentarlo antes: Revise la credencial. Después, una vez por hora como máximo: cfdi-stamps",
+        "cfdi-stamps-exporter check --resume c",
     ):
         assert words in text
 
@@ -596,16 +611,13 @@ def test_both_languages_say_the_same_things() -> None:
             assert english != spanish_, field.name
         elif not callable(english):
             assert english.keys() == spanish_.keys(), field.name
-    assert spanish.CODES.keys() == codes.CODES.keys()
 
 
-@pytest.mark.parametrize("number", [*codes.CODES, 777])
-def test_each_code_in_spanish_is_a_part_of_a_sentence_and_sentences(number: int) -> None:
-    meaning, advice = SPANISH.meaning(number), SPANISH.advice(number)
-    assert meaning[0].islower()
-    assert not meaning.endswith(".")
-    assert advice[0].isupper()
-    assert advice.endswith(".")
+@pytest.mark.parametrize("number", [*CODES, 777])
+def test_each_code_has_words_of_its_own_in_each_language(number: int) -> None:
+    known = code(number)
+    assert (ENGLISH.meaning(known), ENGLISH.advice(known)) == (known.meaning, known.advice)
+    assert (SPANISH.meaning(known), SPANISH.advice(known)) == known.spanish
 
 
 # What comes from outside. ---------------------------------------------------------------------------------

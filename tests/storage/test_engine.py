@@ -250,20 +250,23 @@ class TestOpening:
         asyncio.run(open_storage(path, exclusive=True, now=NOW).close())
         assert path.read_bytes().startswith(b"SQLite format 3")
 
-    async def test_charges_and_resumptions_of_a_clock_that_was_ahead_are_of_now(self, path: Path) -> None:
+    async def test_tries_and_resumptions_of_a_clock_that_was_ahead_are_of_now(self, path: Path) -> None:
         """Else they would stand for as long as it was ahead."""
+        times = [(NOW - 5, NOW + 55, NOW + 900), (NOW + 1e7, NOW + 1e7 + 60, NOW + 1e7 + 900)]
         async with opened(path) as storage:
-            await storage.transact(lambda db: db.execute("INSERT INTO credential (key) VALUES ('k')"))
-            times = [(NOW - 5,), (NOW + 1e7,)]
             await storage.transact(
-                lambda db: db.executemany("INSERT INTO charge (credential, at) VALUES (1, ?)", times)
+                lambda db: db.executemany(
+                    "INSERT INTO try (login, at, over_at, next_at, kind) VALUES ('k', ?, ?, ?, 1)", times
+                )
             )
             await storage.transact(
-                lambda db: db.executemany("INSERT INTO resumption (at, key) VALUES (?, random())", times)
+                lambda db: db.executemany(
+                    "INSERT INTO resumption (at, key) VALUES (?, random())", [(at,) for at, *_ in times]
+                )
             )
         async with opened(path) as storage:
-            charges = storage.read(lambda db: db.execute("SELECT at FROM charge").fetchall())
-            assert charges == [(NOW - 5,), (NOW,)]
+            tries = storage.read(lambda db: db.execute("SELECT at, over_at, next_at FROM try").fetchall())
+            assert tries == [times[0], (NOW, NOW + 60, NOW + 900)]
             resumptions = storage.read(lambda db: db.execute("SELECT at FROM resumption").fetchall())
             assert sorted(resumptions) == [(NOW - 5,), (NOW,)]
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from exporter.account.outcome import Failure, Reading, Reason
 from exporter.account.state import Figure, Rise, State, Suspension
+from exporter.provider.solucion_factible.codes import CODES, code
 from exporter.storage import migrations
 from exporter.storage.states import load, save
+from tests.support.rig import reading
 
 NOW = 1_700_000_000.0
 TIMES = st.floats(0, NOW)
@@ -27,7 +29,7 @@ STATES = st.builds(
     consumed=RISES,
     purchased=RISES,
     up=st.none() | st.booleans(),
-    last_code=st.none() | st.integers(-(10**17), 10**17),
+    last_code=st.none() | st.integers(-(10**17), 10**17).map(code) | st.sampled_from([*CODES.values()]),
     last_poll=st.none() | TIMES,
     last_success=st.none() | TIMES,
     next_poll=st.none() | TIMES.map(lambda at: at + 1e6),
@@ -54,34 +56,34 @@ def test_what_was_saved_is_loaded(states: dict[str, State]) -> None:
     """All of it, for each account."""
     with made() as db:
         save(db, states.items())
-        assert load(db, NOW) == states
+        assert load(db, NOW, code) == states
 
 
 def test_the_latest_counts(db: sqlite3.Connection) -> None:
     """An account has one record."""
     save(db, [("a", State(consumed=Rise(1, 5))), ("b", State(retries=1))])
     save(db, [("a", State(consumed=Rise(3, 7)))])
-    assert load(db, NOW) == {"a": State(consumed=Rise(3, 7)), "b": State(retries=1)}
+    assert load(db, NOW, code) == {"a": State(consumed=Rise(3, 7)), "b": State(retries=1)}
 
 
 def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None:
-    """A credential is proven anew in each process, suspensions are the guard's, and the counters of answers
-    and failures start at 0 as those of any process do."""
+    """Suspensions and open tries are the guard's, and the counters of answers and failures start at 0 as
+    those of any process do."""
     state = State(
-        proven=True,
-        suspension=Suspension(601, NOW),
-        responses=(1,) * len(State().responses),
-        failures=(1,) * len(State().failures),
+        suspension=Suspension(code(601), NOW),
+        blocked=True,
+        responses=(("601", 1), ("other", 2)),
+        failures=(("tls", 3),),
         last_outcome=reading(601),
-        last_code=601,
+        last_code=code(601),
     )
     save(db, [("a", state)])
-    assert load(db, NOW) == {"a": State(last_code=601)}
+    assert load(db, NOW, code) == {"a": State(last_code=code(601))}
 
 
 def test_every_field_is_kept_or_known_not_to_be() -> None:
     """So that a new one isn't forgotten here."""
-    not_kept = {"proven", "suspension", "blocked", "responses", "failures", "last_outcome"}
+    not_kept = {"suspension", "blocked", "responses", "failures", "last_outcome"}
     kept = {field.name for field in fields(State)} - not_kept
     assert len(kept) == 12
 
@@ -97,7 +99,7 @@ def test_times_ahead_are_taken_for_now(db: sqlite3.Connection) -> None:
         last_success=ahead,
     )
     save(db, [("a", state)])
-    assert load(db, NOW) == {
+    assert load(db, NOW, code) == {
         "a": replace(
             state,
             contracted=Figure(3, NOW),
@@ -111,6 +113,6 @@ def test_times_ahead_are_taken_for_now(db: sqlite3.Connection) -> None:
 
 def test_no_text_of_the_provider_is_kept(db: sqlite3.Connection) -> None:
     """An answer or an error could echo the password."""
-    for outcome in (reading(500, message="echo"), Failure(Reason.FAULT, "echo")):
+    for outcome in (Reading(code(500), message="echo"), Failure(Reason.FAULT, "echo")):
         save(db, [("a", State(last_outcome=outcome))])
     assert "echo" not in "".join(db.iterdump())

@@ -25,9 +25,9 @@ from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
 from exporter.polling.poller import Poller
 from exporter.polling.roster import Roster
-from exporter.provider.pool import Providers
 from exporter.provider import contract
 from exporter.provider.contract import Balance, Permit, Provider
+from exporter.provider.pool import Providers
 from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.secret import Secret
@@ -304,7 +304,7 @@ class Life:
         await self.kept()
 
     async def kept(self) -> None:
-        """Wait until what the guard keeps beside the poll is kept; raise what killed the process meanwhile."""
+        """Wait until what the guard keeps beside the poll is kept; raise what killed it meanwhile."""
         while tasks := self.gate._keeping | self.gate._marks._writing:
             await asyncio.wait(tasks)
             for task in tasks:
@@ -348,7 +348,7 @@ class Life:
         """End as SIGKILL does: what isn't on the disk is lost."""
         if not self.ended:
             self.ended = True
-            self.in_flight |= self.gate._keeping | self.gate._marks._writing  # type: ignore[arg-type]
+            self.in_flight |= self.gate._keeping | self.gate._marks._writing
             await self._cancel()
             while not self.storage._waiting.empty():
                 self.storage._waiting.get()
