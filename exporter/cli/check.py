@@ -14,7 +14,7 @@ from exporter.account.outcome import Failure, Outcome, Reading
 from exporter.account.state import Suspension
 from exporter.clock import Clock
 from exporter.config import Account, Config
-from exporter.daemon.state_file import open_storage
+from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Credential, Guard, ResumeTooSoonError
 from exporter.guard.ledger import Held
 from exporter.provider.solucion_factible.provider import Provider
@@ -65,6 +65,7 @@ async def run(
     if storage_path is None:
         log.warning("nothing is kept: this try counts with no other", storage=":memory:")
     storage = open_storage(storage_path, exclusive=False, now=clock.time())
+    tell_of(storage, log)
     provider = Provider(account.environment, clock, log.debug)
     try:
         return await _Check(account, Guard(storage), provider, clock).run(resume=resume)

@@ -18,6 +18,7 @@ from exporter.daemon.state_file import STEPS, open_storage
 from exporter.storage.engine import APPLICATION_ID, Storage, StorageError
 
 NOW = 1_700_000_000.0
+ELSEWHERE = "; --storage.path can name another place"
 
 
 @pytest.fixture
@@ -272,25 +273,27 @@ class TestRefusals:
     def test_a_missing_directory(self, tmp_path: Path) -> None:
         """Said in the system's words, for the daemon and for `check`."""
         path = tmp_path / "missing" / "state.db"
-        assert refusal(path) == f"{path}: can't be locked: No such file or directory"
-        assert refusal(path, exclusive=False) == f"{path}: can't be opened: No such file or directory"
+        assert refusal(path) == f"{path}: can't be locked: No such file or directory{ELSEWHERE}"
+        assert (
+            refusal(path, exclusive=False) == f"{path}: can't be opened: No such file or directory{ELSEWHERE}"
+        )
 
     def test_a_directory_that_is_a_file(self, tmp_path: Path) -> None:
         """Permission bits don't bind root; this binds everyone."""
         (tmp_path / "file").touch()
         path = tmp_path / "file" / "state.db"
-        assert refusal(path) == f"{path}: can't be locked: Not a directory"
+        assert refusal(path) == f"{path}: can't be locked: Not a directory{ELSEWHERE}"
 
     def test_a_file_that_is_a_directory(self, path: Path) -> None:
-        """Somebody mounted a volume there."""
+        """Docker makes one where somebody mounts a file that isn't there."""
         path.mkdir()
-        assert refusal(path) == f"{path}: can't be opened: Is a directory"
+        assert refusal(path) == f"{path}: can't be opened: Is a directory{ELSEWHERE}"
 
     def test_a_file_that_is_no_database(self, path: Path) -> None:
         """Nothing of it is touched."""
         text = "accounts:\n- name: acme\n" * 100
         path.write_text(text)
-        assert refusal(path) == f"{path}: can't be used: file is not a database"
+        assert refusal(path) == f"{path}: can't be used: file is not a database{ELSEWHERE}"
         assert path.read_text() == text
 
     @pytest.mark.parametrize("application_id", [0, 0x1234])
@@ -394,7 +397,7 @@ class TestDisks:
         path = tmp_path / "state.db"
         for kilobytes in (4, 16, 32, 64):
             mount = f"mount -t tmpfs -o size={kilobytes}k none {tmp_path}"
-            assert self.opening(mount, path) == f"{path}: can't be used: database or disk is full"
+            assert self.opening(mount, path) == f"{path}: can't be used: database or disk is full{ELSEWHERE}"
 
     async def test_a_full_disk_under_a_state_that_was_there_before(self, tmp_path: Path) -> None:
         """Found at the start, not by the first charge."""
@@ -407,7 +410,7 @@ class TestDisks:
             f"cat /dev/zero > {mounted}/junk 2>&- || true"
         )
         said = self.opening(full, mounted / "state.db")
-        assert said == f"{mounted}/state.db: can't be used: database or disk is full"
+        assert said == f"{mounted}/state.db: can't be used: database or disk is full{ELSEWHERE}"
 
     @pytest.mark.parametrize("exists", [True, False])
     async def test_a_read_only_directory(self, tmp_path: Path, exists: bool) -> None:
@@ -417,14 +420,14 @@ class TestDisks:
             async with opened(path):
                 pass
         mount = f"mount --bind {tmp_path} {tmp_path}; mount -o remount,bind,ro {tmp_path}"
-        assert self.opening(mount, path) == f"{path}: can't be locked: Read-only file system"
+        assert self.opening(mount, path) == f"{path}: can't be locked: Read-only file system{ELSEWHERE}"
 
     async def test_a_read_only_file(self, path: Path) -> None:
         """In a directory that can be written."""
         async with opened(path):
             pass
         mount = f"mount --bind {path} {path}; mount -o remount,bind,ro {path}"
-        assert self.opening(mount, path) == f"{path}: can't be opened: Read-only file system"
+        assert "is a mount point of its own" in self.opening(mount, path)
 
     async def test_a_writable_one_opens(self, path: Path) -> None:
         """So the refusals above are about what is mounted."""
@@ -440,6 +443,16 @@ storage._connection.execute("BEGIN IMMEDIATE")
 storage._connection.execute("INSERT INTO resumption VALUES ('never committed', 1)")
 print("held", flush=True)
 time.sleep(60)
+"""
+
+
+HAVE = """
+import asyncio, sys
+from pathlib import Path
+from exporter.daemon.state_file import open_storage
+storage = open_storage(Path(sys.argv[1]), exclusive=True, now=0.0)
+print("held", flush=True)
+asyncio.run(asyncio.sleep(60))
 """
 
 

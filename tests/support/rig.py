@@ -313,8 +313,8 @@ class Life:
         if not self.ended:
             self.ended = True
             await self._cancel()
-            while not self.storage._waiting.empty():
-                self.storage._waiting.get()
+            while not self.storage._queue.empty():
+                self.storage._queue.get()
             await self.storage.close()
 
     async def _cancel(self) -> None:
