@@ -31,8 +31,8 @@ else:
     sys.stdin.read()
 """
 MOUNT_POINT = (
-    "is a mount point of its own: what SQLite keeps beside it (state.db-wal) would be lost with the container, "
-    "and other containers wouldn't see that it is in use; mount the directory that it lies in, and let "
+    "is a mount point of its own: what SQLite keeps beside it (state.db-wal) would be lost with the "
+    "container, and other containers wouldn't see that it is in use; mount the directory that it lies in, and let "
     "--storage.path name the file in there"
 )
 HARD_LINK = "has 2 names (hard links), and by another one somebody else could use it; delete the others"
