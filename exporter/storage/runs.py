@@ -49,9 +49,12 @@ def look(path: Path, file: Path, lock: Lock | None) -> str | None:
         raise unusable(path, "can't be opened", error.strerror) from error
     runs = _runs(file)
     if not logged and any(ended is None for _, ended in runs[-1:]):
-        return f"{log.name} is gone, and the last run has not closed it"
+        return f"{log.name} is gone, or {file.name} is a copy that was made while a daemon had it"
     latest = lock.read() if lock else ""
-    if logged and latest and runs and latest not in [run for run, _ in runs]:
+    older = latest and runs and latest not in [run for run, _ in runs]
+    if older and not logged:
+        return f"{file.name} is a copy from before the last run"
+    if older:
         raise StorageError(
             f"{path}: is not the file that {log.name} belongs to: one of them was put there from elsewhere; "
             f"put back the other, too, or delete {log}"

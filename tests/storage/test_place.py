@@ -32,8 +32,8 @@ else:
 """
 MOUNT_POINT = (
     "is a mount point of its own: what SQLite keeps beside it (state.db-wal) would be lost with the "
-    "container, and other containers wouldn't see that it is in use; mount the directory that it lies in, and let "
-    "--storage.path name the file in there"
+    "container, and other containers wouldn't see that it is in use; mount the directory that it lies in, "
+    "and let --storage.path name the file in there"
 )
 HARD_LINK = "has 2 names (hard links), and by another one somebody else could use it; delete the others"
 
@@ -141,10 +141,13 @@ class TestMounts:
             mounts = f"mount {mount} '{tmp_path}' '{directory}'"
             assert in_mounts(mounts, directory / "state.db") == "opened None"
 
-    def test_a_second_daemon_in_another_container(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("lock_deleted", [False, True])
+    def test_a_second_daemon_in_another_container(self, tmp_path: Path, lock_deleted: bool) -> None:
         """They share nothing but the volume: no network, no processes."""
         with held_by_another_process(tmp_path / "state.db") as said:
             assert said == "opened None"
+            if lock_deleted:
+                (tmp_path / "state.db.lock").unlink()
             other = tmp_path.parent / f"{tmp_path.name}-other"
             other.mkdir()
             alone = ["unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork"]

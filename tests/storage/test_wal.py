@@ -15,6 +15,7 @@ from exporter.storage import runs, wal
 from exporter.storage.engine import StorageError
 
 NOW = 1_700_000_000.0
+GONE = "state.db-wal is gone, or state.db is a copy that was made while a daemon had it"
 FRAME = 24 + 4096
 DATA = Path(__file__).parent.parent / "data"
 WRITE = """
@@ -122,9 +123,13 @@ def test_a_harmed_header(path: Path, place: int, exclusive: bool) -> None:
 
 
 @pytest.mark.parametrize("offset", [1, 9, 17, 30, 2000])
-@pytest.mark.parametrize("frame", [0, 5, -2, -1])
-def test_a_harmed_frame(path: Path, frame: int, offset: int) -> None:
-    """Whichever, and whatever of it: the last one, too, as it is known to have been committed."""
+@pytest.mark.parametrize(
+    ("frame", "index"), [(0, False), (0, True), (5, False), (5, True), (-2, True), (-1, True)]
+)
+def test_a_harmed_frame(path: Path, frame: int, offset: int, index: bool) -> None:
+    """Whichever, and whatever of it: the last one, too, as the index knows that it was committed."""
+    if not index:
+        path.with_name("state.db-shm").unlink()
     log = log_of(path)
     frames = (log.stat().st_size - 32) // FRAME
     harm(log, 32 + (frame % frames) * FRAME + offset)
@@ -161,7 +166,7 @@ def test_a_log_that_is_gone(path: Path, emptied: bool, index: bool) -> None:
         log_of(path).unlink()
     if not index:
         path.with_name("state.db-shm").unlink()
-    assert damage(path) == "state.db-wal is gone, and the last run has not closed it"
+    assert damage(path) == GONE
 
 
 def test_check_deals_with_what_a_kill_left(path: Path) -> None:
@@ -194,6 +199,24 @@ def test_an_older_copy_beside_a_newer_log(path: Path, tmp_path: Path) -> None:
     )
     path.write_bytes(before)
     assert damage(path) is None
+
+
+def test_an_older_copy_alone(path: Path) -> None:
+    """What was kept since is forgotten."""
+    assert damage(path) is None
+    older = path.read_bytes()
+    assert damage(path) is None
+    path.write_bytes(older)
+    assert damage(path) == "state.db is a copy from before the last run"
+
+
+def test_a_copy_of_a_running_daemon(path: Path, tmp_path: Path) -> None:
+    """As operations.md makes one."""
+    copy = tmp_path / "moved" / "state.db"
+    copy.parent.mkdir()
+    with closing(sqlite3.connect(path)) as running, closing(sqlite3.connect(copy)) as copied:
+        running.backup(copied)
+    assert damage(copy) == GONE
 
 
 def test_a_log_without_its_file(path: Path) -> None:
