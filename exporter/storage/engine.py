@@ -208,8 +208,7 @@ class Storage:
         connection = self._connection
         durable = any(waiting.durable for waiting in batch)
         if durable is not self._synced:
-            # Not by execute(): SQLite obeys this when it prepares the statement, and Python keeps those.
-            connection.executescript(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._synced = durable
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from exporter.daemon.state_file import STEPS, open_storage
+from exporter.storage import engine
 from exporter.storage.engine import APPLICATION_ID, Storage, StorageError
 
 NOW = 1_700_000_000.0
@@ -141,6 +142,56 @@ class TestTransactions:
             assert [str(one) for one in results] == ["writing failed: database or disk is full"] * 3
             assert ran == ["a"]
             assert await storage.transact(keys) == []
+
+    async def test_only_what_is_written_shows_that_it_works_again(self, path: Path) -> None:
+        """A full disk can be read."""
+        async with opened(path) as storage:
+            pages = await storage.transact(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+            storage._connection.execute(f"PRAGMA max_page_count = {pages}")
+            with pytest.raises(StorageError):
+                await storage.transact(insert("b" * 100_000))
+            await storage.transact(keys)
+            await storage.verify()
+            assert not storage.works
+            await storage.transact(insert("a"))
+            assert storage.works
+
+    async def test_a_disk_that_stands_still(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who waits is told, and who comes then at once; what was withdrawn is never done."""
+        monkeypatch.setattr(engine, "PATIENCE", 0.4)
+        goes_on, loop = threading.Event(), asyncio.get_running_loop()
+        async with opened(path) as storage:
+            standing = asyncio.ensure_future(storage.transact(lambda _: goes_on.wait(20)))
+            await asyncio.sleep(0.05)
+            withdrawn = asyncio.ensure_future(storage.transact(insert("withdrawn")))
+            for waiting in (standing, withdrawn):
+                with pytest.raises(StorageError, match=r"^writing failed: the disk stands still$"):
+                    await waiting
+            assert not storage.works
+            before = loop.time()
+            with pytest.raises(StorageError, match="stands still"):
+                await storage.transact(insert("too soon"))
+            assert loop.time() - before < 0.1
+            goes_on.set()
+            await asyncio.sleep(0.3)
+            assert await storage.transact(insert("a")) == 1
+            assert await storage.transact(keys) == ["a"]
+            assert storage.works
+
+    async def test_a_close_does_not_wait_for_a_disk_that_stands_still(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not for long."""
+        monkeypatch.setattr(engine, "CLOSE_SECONDS", 0.1)
+        goes_on = threading.Event()
+        storage = open_storage(path, exclusive=True, now=NOW)
+        standing = asyncio.ensure_future(storage.transact(lambda _: goes_on.wait(20)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(StorageError, match="stands still"):
+            await storage.close()
+        goes_on.set()
+        assert await standing
+        await asyncio.wrap_future(storage._closed)
 
     async def test_an_unforeseen_exception_names_its_kind_only(self, path: Path) -> None:
         """Its text could hold anything. The thread lives on."""
