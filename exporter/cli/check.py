@@ -14,7 +14,7 @@ from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.policy import balance
 from exporter.account.state import Suspension
 from exporter.config import Account, Config
-from exporter.daemon.state_file import open_storage
+from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
 from exporter.provider.contract import Provider
 from exporter.provider.solucion_factible import codes
@@ -66,6 +66,7 @@ async def run(
     if storage_path is None:
         log.warning("nothing is kept: this try counts with no other", storage=":memory:")
     storage = open_storage(storage_path, exclusive=False, now=clock.time())
+    tell_of(storage, log)
     failed: list[Exception] = []
     gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=failed.append)
     provider = SolucionFactible(account.environment, clock, log.debug)
@@ -89,6 +90,7 @@ class _Check:
     provider: Provider
 
     async def run(self, *, resume: bool) -> Report:
+        await self.gate.assume_open([self.login.key])
         await self.gate.adopt(self.login)
         if resume:
             try:

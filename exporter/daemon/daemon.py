@@ -6,10 +6,10 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -18,7 +18,7 @@ from exporter.config import Account, Config, redacted
 from exporter.daemon.background import Background
 from exporter.daemon.reload import Reloading
 from exporter.daemon.signals import raise_file_limit, stop_signals
-from exporter.daemon.state_file import open_storage
+from exporter.daemon.state_file import open_storage, tell_of
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
 from exporter.guard.gate import Gate
@@ -28,16 +28,19 @@ from exporter.polling.accounts import Accounts
 from exporter.polling.poller import Poller
 from exporter.polling.roster import Roster
 from exporter.polling.scheduler import Scheduler
+from exporter.provider.http.thread import in_thread
 from exporter.provider.pool import Providers
 from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.provider import SolucionFactible
-from exporter.storage.engine import Storage
+from exporter.storage.engine import CLOSE_SECONDS, Storage
 from exporter.storage.states import load
 from exporter.web.application import Pages
 from exporter.web.server import Server
 
 if TYPE_CHECKING:
     from exporter.page import Overview
+
+T = TypeVar("T")
 
 STOP_GRACE: Final = 4.0
 """Seconds that polls under way have to end when the daemon stops; supervisors kill after ten or more."""
@@ -114,8 +117,8 @@ class Daemon:
             # Before the accounts are loaded: with thousands of them that takes a while.
             await running.enter_async_context(self._serving())
             await self._reloading.load()
-            if not self._stop.is_set():
-                storage = await running.enter_async_context(self._storing())
+            storage = await running.enter_async_context(self._storing())
+            if storage:
                 await running.enter_async_context(self._polling(storage))
                 self._ready = True
             await self._stop.wait()
@@ -125,17 +128,37 @@ class Daemon:
         self._log.info("stopped")
 
     @asynccontextmanager
-    async def _storing(self) -> AsyncIterator[Storage]:
+    async def _storing(self) -> AsyncIterator[Storage | None]:
+        """Open the storage: in a thread, as it may lie on a disk that stands still. None after a stop."""
         path = self._options.storage_path
+        if self._stop.is_set():
+            yield None
+            return
         if path is None:
             self._log.warning(
                 "nothing is kept over a restart, the guard's memory included", storage=":memory:"
             )
-        self._background.storage = storage = open_storage(path, exclusive=True, now=self._clock.time())
+        now = self._clock.time()
+        opening = in_thread("opening", lambda: open_storage(path, exclusive=True, now=now))
+        storage = await self._unless_stopped(asyncio.wrap_future(opening))
+        if storage is None:
+            yield None
+            return
+        self._background.storage = storage
+        tell_of(storage, self._log)
+        verifying = self._background.start_regularly(WATCH_EVERY, storage.verify)
         try:
             yield storage
         finally:
-            await storage.close()
+            verifying.cancel()
+            await self._background.guarded(storage.close)
+
+    async def _unless_stopped(self, coming: "asyncio.Future[T]") -> T | None:
+        """Wait for something that may never come, but not once the daemon is to stop."""
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        return coming.result() if coming.done() else None
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
@@ -193,6 +216,8 @@ class Daemon:
         )
         self._roster = roster
         publisher = Publisher(self._accounts, storage, self._exposition)
+        if config := self._reloading.config:
+            await gate.assume_open([account.guard_key for account in config.accounts], all_of_them=True)
         background = self._background
         tasks = [
             background.start(self._start(roster)),
@@ -211,7 +236,9 @@ class Daemon:
             await asyncio.gather(*tasks, return_exceptions=True)
             await providers.close()
             await gate.close(KEEP_GRACE)
-            await background.guarded(publisher.publish)
+            with suppress(TimeoutError):  # a disk that stands still
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await background.guarded(publisher.publish)
 
     async def _start(self, roster: Roster) -> None:
         await self._reloading.start(roster.apply)

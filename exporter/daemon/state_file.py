@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from structlog.typing import FilteringBoundLogger
+
 from exporter.guard.tables import lose_tries, mend_times, open_tries
 from exporter.storage import migrations
 from exporter.storage.engine import Storage
@@ -23,3 +25,19 @@ def open_storage(path: Path | None, *, exclusive: bool, now: float) -> Storage:
     Raises StorageError where it can't be used.
     """
     return Storage(path, STEPS, mend=mending(exclusive=exclusive), exclusive=exclusive, now=now)
+
+
+def tell_of(storage: Storage, log: FilteringBoundLogger) -> None:
+    """Log what is wrong with a storage that can be used all the same."""
+    if storage.network:
+        log.warning(
+            "the storage is on a network filesystem",
+            filesystem=storage.network,
+            effect="a kill or a loss of the network may lose the guard's memory, or let two daemons have it",
+        )
+    if storage.damaged:
+        log.error(
+            "a part of the storage is lost",
+            error=storage.damaged,
+            effect="credentials that the provider has not accepted since the start may have had tries before",
+        )

@@ -8,6 +8,7 @@ is the ledger's.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,7 @@ from exporter.guard.ledger import Codes, Unsure
 from exporter.guard.tables import Kind, shift_times
 from exporter.secret import Secret
 from exporter.storage.engine import Storage, StorageError
+from exporter.storage.runs import forget_damage
 
 JUMP: Final = 1.0
 """Seconds that the wall clock may run apart from the monotonic one before it is taken to have jumped."""
@@ -128,6 +130,21 @@ class Gate:
         took = self._clock.monotonic() - start
         await self._settle(permit, outcome, started, proven=proven)
         return Tried(outcome, started, took)
+
+    async def assume_open(self, keys: Iterable[str], *, all_of_them: bool = False) -> None:
+        """Where a part of the storage was lost, take it that these logins have used up their tries.
+
+        With ``all_of_them`` the loss is dealt with, and forgotten. Raises StorageError.
+        """
+        if self._storage.damaged is None:
+            return
+
+        def work(db: sqlite3.Connection) -> None:
+            ledger.assume_open(db, keys, self._clock.time())
+            if all_of_them:
+                forget_damage(db)
+
+        await self._storage.transact(work)
 
     async def adopt(self, login: Login) -> float:
         """Find out what is held against a login's password. It takes long where others were refused.

@@ -261,6 +261,20 @@ def resume(
     return True
 
 
+def assume_open(db: sqlite3.Connection, keys: Iterable[str], now: float) -> None:
+    """Take it that logins have used up their tries: what was held against them is lost.
+
+    They lapse one after the other, as those do that nobody could read.
+    """
+    found = {
+        key for (key,) in db.execute("SELECT DISTINCT login FROM try WHERE kind <> ?", (Kind.GIVEN_BACK,))
+    }
+    db.executemany(
+        "INSERT INTO try (login, at, over_at, next_at, kind) VALUES (?, ?, ?, 0, ?)",
+        [(key, now, now, Kind.FROM_SERVICE) for key in keys if key not in found for _ in range(MOST_TRIES)],
+    )
+
+
 def relieve(db: sqlite3.Connection, provider: str, now: float) -> None:
     """Let one open try of each login at a provider lapse whose answer got lost on the way.
 

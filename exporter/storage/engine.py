@@ -1,34 +1,40 @@
 """What survives a restart: one SQLite file, written by one thread, in transactions that are grouped.
 
-This is the engine: opening with all its checks, and the thread. Which tables there are is the matter of the
-packages that own them: each brings the steps that make and change them (``migrations``).
+This is the engine: the thread, and what becomes of those who wait for it. How the file is opened is in
+``opening``. Which tables there are is the matter of the packages that own them: each brings the steps that
+make and change them (``migrations``).
 """
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from exporter.storage.migrations import NewerError, Step, migrate
+from exporter.storage.error import StorageError
+from exporter.storage.migrations import Step
+from exporter.storage.opening import APPLICATION_ID, Opened, in_memory, opened
+
+__all__ = ["APPLICATION_ID", "Result", "Storage", "StorageError", "Work"]
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 
-APPLICATION_ID: Final = 0x43464449  # "CFDI": marks the file as this program's
-BUSY_SECONDS: Final = 5.0
-"""How long a write waits for another process (``check`` beside the daemon) to finish its own."""
+PATIENCE: Final = 8.0
+"""Seconds after which those who wait are told that the disk stands still: longer than another process may
+keep it waiting."""
 
+CLOSE_SECONDS: Final = 2.0
+"""How long a close waits for the disk."""
 
-class StorageError(Exception):
-    """The storage can't be had, read or written; the message is safe to show."""
+LOOK_EVERY: Final = 0.5
+"""Seconds between two looks at whether the file is still the same, while nothing has to be durable."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,14 +46,15 @@ class _Waiting:
     future: "asyncio.Future[Any]"
     result: Any = None
     error: Exception | None = None
+    withdrawn: bool = False  # who waited was told that nothing became of it
 
 
 class Storage:
     """An open storage. ``path`` is ``None`` for one in memory, which keeps nothing.
 
     ``steps`` make and change the tables; ``mend`` is what is done after them at each opening. Raises
-    StorageError where the file can't be used: it is damaged, foreign, newer, read-only, on a full disk, or
-    another daemon has it (``exclusive``).
+    StorageError where the file can't be used: it is damaged, foreign, newer, read-only, on a full disk, lies
+    where it doesn't last, or another daemon has it (``exclusive``).
     """
 
     def __init__(
@@ -59,18 +66,26 @@ class Storage:
         exclusive: bool,
         now: float,
     ) -> None:
-        self._lock = _take_lock(path) if path and exclusive else None
+        self._opened: Opened = (
+            opened(path, steps, mend, exclusive=exclusive, now=now) if path else in_memory(steps, mend, now)
+        )
+        self._connection = self._opened.connection
+        self.damaged = self._opened.damaged
+        """What of the memory was lost before this start, until ``runs.forget_damage`` is called."""
+        self.network = self._opened.network
+        """The kind of the network filesystem that the file is on, if it is."""
         self.works = True
-        """Whether the latest transaction could be written."""
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        """Whether the latest transaction that had something to write could write it."""
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._pending: set[_Waiting] = set()
+        self._finished = 0  # transactions
+        self._looking: asyncio.TimerHandle | None = None
+        self._stands_still = False
         self._synced = True  # whether a commit waits for the disk, as the connection is set
-        try:
-            self._connection = _open(path, steps, mend, now)
-        except BaseException:
-            self._release()
-            raise
-        self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
-        self._thread.start()
+        self._looked = 0.0
+        self._closed: Future[None] = Future()
+        self._closed.set_running_or_notify_cancel()  # so that the thread can always say so
+        threading.Thread(target=self._run, name="storage", daemon=True).start()
 
     async def transact(self, work: Work[Result], *, durable: bool = True) -> Result:
         """Run ``work`` in a transaction and return its result once that is on the disk.
@@ -80,13 +95,28 @@ class Storage:
 
         Works that wait together share a transaction, but not their errors: where one fails, nothing of it is
         kept and the others are run once more. ``work`` runs in the storage's thread and must not touch
-        anything but the connection and what it closes over. Raises StorageError where the transaction failed:
-        nothing of it is kept then.
+        anything but the connection and what it closes over.
+
+        Raises StorageError where the transaction failed: nothing of it is kept then. Only where the disk
+        stands still in the middle of it, it may be kept all the same, once that goes on.
         """
-        waiting = _Waiting(work, durable, asyncio.get_running_loop().create_future())
-        self._waiting.put(waiting)
+        loop = asyncio.get_running_loop()
+        if self._stands_still:
+            raise _standstill()
+        waiting = _Waiting(work, durable, loop.create_future())
+        self._pending.add(waiting)
+        self._queue.put(waiting)
+        if self._looking is None:
+            self._looking = loop.call_later(PATIENCE / 2, self._look_for_progress, self._finished, 1)
         # A poll that is cancelled leaves its work to be done: it may be a refusal to be kept.
         return await waiting.future  # type: ignore[no-any-return]
+
+    async def verify(self) -> None:
+        """See that the file is still the one that was opened, though nothing is written.
+
+        Raises StorageError where it was deleted or replaced, has another name, or where another has its lock.
+        """
+        await self.transact(lambda _: None, durable=False)
 
     def read(self, work: Work[Result]) -> Result:
         """Run ``work`` at once, in this thread: only before anything is written. Raises StorageError."""
@@ -96,34 +126,61 @@ class Storage:
             raise StorageError(f"reading failed: {error}") from error
 
     async def close(self) -> None:
-        """Finish what waits to be written, then close the file."""
-        self._waiting.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._connection.close()
-        self._release()
+        """Finish what waits to be written, then close the file.
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        Raises StorageError where the disk stands still: what waits is lost then, and the file left as a kill
+        would leave it.
+        """
+        if self._looking:
+            self._looking.cancel()
+        self._queue.put(None)
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(self._closed), CLOSE_SECONDS)
+        except TimeoutError as error:
+            raise _standstill() from error
+
+    def _look_for_progress(self, finished: int, looks: int) -> None:
+        """Tell those who wait where nothing was finished since the looks before: they must not hang with it.
+
+        One look isn't enough: where the whole process was frozen, its thread has had no time either.
+        """
+        self._looking = None
+        if not self._pending:
+            return
+        looks = looks + 1 if finished == self._finished else 1
+        if looks <= 2:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.call_later(PATIENCE / 2, self._look_for_progress, self._finished, looks)
+            return
+        self._stands_still, self.works = True, False
+        for waiting in self._pending:
+            waiting.withdrawn = True
+            if not waiting.future.done():
+                waiting.future.set_exception(_standstill())
+                waiting.future.exception()  # seen, though nobody may wait any more
+        self._pending.clear()
 
     def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            batch, last = [first], False
+        last = False
+        while not last and (first := self._queue.get()) is not None:
+            batch = [first]
             with contextlib.suppress(queue.Empty):
                 while not last:
-                    if (waiting := self._waiting.get_nowait()) is None:
+                    if (waiting := self._queue.get_nowait()) is None:
                         last = True
                     else:
                         batch.append(waiting)
-            self._transact(batch)
-            _resolve(batch)
-            if last:
-                return
+            self._transact([waiting for waiting in batch if not waiting.withdrawn])
+            self._finished += 1
+            self._resolve(batch)
+        self._opened.close(time.time())
+        self._closed.set_result(None)
 
     def _transact(self, batch: list[_Waiting]) -> None:
         """Run works in one transaction, and leave with each what became of it."""
+        changes = self._connection.total_changes
         try:
+            self._look(durable=any(waiting.durable for waiting in batch))
             try:
                 self._run_all(batch, _run_work)
             except _WorkError:
@@ -135,14 +192,23 @@ class Storage:
             for waiting in batch:
                 waiting.error = waiting.error or failed
         else:
-            self.works = all(waiting.error is None for waiting in batch)
+            if any(waiting.error for waiting in batch):
+                self.works = False
+            elif self._connection.total_changes != changes:
+                self.works = True
+
+    def _look(self, *, durable: bool) -> None:
+        """See that what is written now is written where it lasts."""
+        watch, now = self._opened.watch, time.monotonic()
+        if watch and (durable or now - self._looked > LOOK_EVERY):
+            watch.look()
+            self._looked = now
 
     def _run_all(self, batch: list[_Waiting], run: Callable[[sqlite3.Connection, _Waiting], None]) -> None:
         connection = self._connection
         durable = any(waiting.durable for waiting in batch)
         if durable is not self._synced:
-            # Not by execute(): SQLite obeys this when it prepares the statement, and Python keeps those.
-            connection.executescript(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._synced = durable
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -153,6 +219,28 @@ class Storage:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
+
+    def _resolve(self, batch: list[_Waiting]) -> None:
+        """Give those who wait their results, from the thread: one call to their loop for all of them."""
+        loops: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+        for waiting in batch:
+            loops.setdefault(waiting.future.get_loop(), []).append(waiting)
+        for loop, its in loops.items():
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and nobody waits any more
+                loop.call_soon_threadsafe(self._resolve_here, its)
+
+    def _resolve_here(self, batch: list[_Waiting]) -> None:
+        self._stands_still = False
+        for waiting in batch:
+            self._pending.discard(waiting)
+            future = waiting.future
+            if future.done():
+                continue  # cancelled, or withdrawn
+            if waiting.error:
+                future.set_exception(waiting.error)
+                future.exception()  # seen, though nobody may wait any more
+            else:
+                future.set_result(waiting.result)
 
 
 class _WorkError(Exception):
@@ -183,119 +271,11 @@ def _run_apart(connection: sqlite3.Connection, waiting: _Waiting) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return what may be shown of an error: the text of one that isn't SQLite's could hold anything."""
-    return str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
+    """Return what may be shown of an error: the text of one that isn't known here could hold anything."""
+    if isinstance(error, (sqlite3.Error, StorageError)):
+        return str(error)
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
-def _resolve(batch: list[_Waiting]) -> None:
-    """Give those who wait their results, from another thread: one call to their loop for all of them."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
-    for waiting in batch:
-        loops.setdefault(waiting.future.get_loop(), []).append(waiting)
-    for loop, its in loops.items():
-        with contextlib.suppress(RuntimeError):  # the loop is gone, and nobody waits any more
-            loop.call_soon_threadsafe(_resolve_here, its)
-
-
-def _resolve_here(batch: list[_Waiting]) -> None:
-    for waiting in batch:
-        future = waiting.future
-        if future.done():
-            continue  # cancelled
-        if waiting.error:
-            future.set_exception(waiting.error)
-            future.exception()  # seen, though nobody may wait any more
-        else:
-            future.set_result(waiting.result)
-
-
-def _take_lock(path: Path) -> int:
-    """Lock the storage for one daemon. The lock goes with the process, however that ends."""
-    file = path.resolve()  # a link to it is the same storage
-    lock = file.with_name(file.name + ".lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StorageError(f"{path}: can't be locked: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise StorageError(f"{path}: another daemon uses it") from error
-    return descriptor
-
-
-def _open(path: Path | None, steps: Sequence[Step], mend: Sequence[Step], now: float) -> sqlite3.Connection:
-    try:
-        if path:
-            # Made here, as SQLite would make it readable for everyone.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(
-            path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-    except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise StorageError(f"{path}: can't be opened: {reason}") from error
-    try:
-        _prepare(connection, path, steps, mend, now)
-    except sqlite3.Error as error:
-        connection.close()
-        # SQLite calls it an I/O error where there is no room for the memory that processes share.
-        full = error.sqlite_errorname == "SQLITE_IOERR_SHMSIZE"
-        reason = "database or disk is full" if full else str(error)
-        raise StorageError(f"{path}: can't be used: {reason}") from error
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, NewerError):
-            raise StorageError(f"{path}: was written by a newer version of cfdi-stamps-exporter") from error
-        raise
-    return connection
-
-
-def _prepare(
-    connection: sqlite3.Connection,
-    path: Path | None,
-    steps: Sequence[Step],
-    mend: Sequence[Step],
-    now: float,
-) -> None:
-    """Check that the file is ours and whole, make or update its tables, and prove that it can be written."""
-    # The tables are looked for first: another process may be making them.
-    empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if not empty and _pragma(connection, "application_id") != APPLICATION_ID:
-        raise StorageError(f"{path}: is not a state file of cfdi-stamps-exporter")
-    if _pragma(connection, "user_version") > len(steps):
-        raise NewerError
-    if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise StorageError(f"{path}: is damaged: {found}")
-    _use_wal(connection)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    # Before there are tables: whoever finds some finds it as well.
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    migrate(connection, steps, now)
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("CREATE TABLE IF NOT EXISTS opened (at REAL NOT NULL)")
-    connection.execute("DELETE FROM opened")
-    connection.execute("INSERT INTO opened VALUES (?)", (now,))
-    for step in mend:
-        step(connection, now)
-    connection.execute("COMMIT")
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch a new file to WAL: SQLite by itself doesn't wait for another process that is just doing so."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+def _standstill() -> StorageError:
+    return StorageError("writing failed: the disk stands still")

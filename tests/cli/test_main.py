@@ -242,7 +242,10 @@ def test_a_storage_that_can_not_be_used_is_exit_code_1(folder: Path) -> None:
         done = run(*command)
         assert (done.returncode, done.stdout) == (1, "")
         (error,) = [line for line in done.stderr.splitlines() if "level=error" in line]
-        assert error.endswith('msg="can\'t start" error="state.db: can\'t be used: file is not a database"')
+        assert error.endswith(
+            'error="state.db: can\'t be used: file is not a database; --storage.path can name another place"'
+        )
+        assert 'msg="can\'t start"' in error
 
 
 @pytest.fixture

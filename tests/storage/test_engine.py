@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from exporter.daemon.state_file import STEPS, open_storage
+from exporter.storage import engine
 from exporter.storage.engine import APPLICATION_ID, Storage, StorageError
 
 NOW = 1_700_000_000.0
+ELSEWHERE = "; --storage.path can name another place"
 
 
 @pytest.fixture
@@ -140,6 +142,56 @@ class TestTransactions:
             assert [str(one) for one in results] == ["writing failed: database or disk is full"] * 3
             assert ran == ["a"]
             assert await storage.transact(keys) == []
+
+    async def test_only_what_is_written_shows_that_it_works_again(self, path: Path) -> None:
+        """A full disk can be read."""
+        async with opened(path) as storage:
+            pages = await storage.transact(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+            storage._connection.execute(f"PRAGMA max_page_count = {pages}")
+            with pytest.raises(StorageError):
+                await storage.transact(insert("b" * 100_000))
+            await storage.transact(keys)
+            await storage.verify()
+            assert not storage.works
+            await storage.transact(insert("a"))
+            assert storage.works
+
+    async def test_a_disk_that_stands_still(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who waits is told, and who comes then at once; what was withdrawn is never done."""
+        monkeypatch.setattr(engine, "PATIENCE", 0.4)
+        goes_on, loop = threading.Event(), asyncio.get_running_loop()
+        async with opened(path) as storage:
+            standing = asyncio.ensure_future(storage.transact(lambda _: goes_on.wait(20)))
+            await asyncio.sleep(0.05)
+            withdrawn = asyncio.ensure_future(storage.transact(insert("withdrawn")))
+            for waiting in (standing, withdrawn):
+                with pytest.raises(StorageError, match=r"^writing failed: the disk stands still$"):
+                    await waiting
+            assert not storage.works
+            before = loop.time()
+            with pytest.raises(StorageError, match="stands still"):
+                await storage.transact(insert("too soon"))
+            assert loop.time() - before < 0.1
+            goes_on.set()
+            await asyncio.sleep(0.3)
+            assert await storage.transact(insert("a")) == 1
+            assert await storage.transact(keys) == ["a"]
+            assert storage.works
+
+    async def test_a_close_does_not_wait_for_a_disk_that_stands_still(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not for long."""
+        monkeypatch.setattr(engine, "CLOSE_SECONDS", 0.1)
+        goes_on = threading.Event()
+        storage = open_storage(path, exclusive=True, now=NOW)
+        standing = asyncio.ensure_future(storage.transact(lambda _: goes_on.wait(20)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(StorageError, match="stands still"):
+            await storage.close()
+        goes_on.set()
+        assert await standing
+        await asyncio.wrap_future(storage._closed)
 
     async def test_an_unforeseen_exception_names_its_kind_only(self, path: Path) -> None:
         """Its text could hold anything. The thread lives on."""
@@ -275,25 +327,27 @@ class TestRefusals:
     def test_a_missing_directory(self, tmp_path: Path) -> None:
         """Said in the system's words, for the daemon and for `check`."""
         path = tmp_path / "missing" / "state.db"
-        assert refusal(path) == f"{path}: can't be locked: No such file or directory"
-        assert refusal(path, exclusive=False) == f"{path}: can't be opened: No such file or directory"
+        assert refusal(path) == f"{path}: can't be locked: No such file or directory{ELSEWHERE}"
+        assert (
+            refusal(path, exclusive=False) == f"{path}: can't be opened: No such file or directory{ELSEWHERE}"
+        )
 
     def test_a_directory_that_is_a_file(self, tmp_path: Path) -> None:
         """Permission bits don't bind root; this binds everyone."""
         (tmp_path / "file").touch()
         path = tmp_path / "file" / "state.db"
-        assert refusal(path) == f"{path}: can't be locked: Not a directory"
+        assert refusal(path) == f"{path}: can't be locked: Not a directory{ELSEWHERE}"
 
     def test_a_file_that_is_a_directory(self, path: Path) -> None:
-        """Somebody mounted a volume there."""
+        """Docker makes one where somebody mounts a file that isn't there."""
         path.mkdir()
-        assert refusal(path) == f"{path}: can't be opened: Is a directory"
+        assert refusal(path) == f"{path}: can't be opened: Is a directory{ELSEWHERE}"
 
     def test_a_file_that_is_no_database(self, path: Path) -> None:
         """Nothing of it is touched."""
         text = "accounts:\n- name: acme\n" * 100
         path.write_text(text)
-        assert refusal(path) == f"{path}: can't be used: file is not a database"
+        assert refusal(path) == f"{path}: can't be used: file is not a database{ELSEWHERE}"
         assert path.read_text() == text
 
     @pytest.mark.parametrize("application_id", [0, 0x1234])
@@ -397,7 +451,7 @@ class TestDisks:
         path = tmp_path / "state.db"
         for kilobytes in (4, 16, 32, 64):
             mount = f"mount -t tmpfs -o size={kilobytes}k none {tmp_path}"
-            assert self.opening(mount, path) == f"{path}: can't be used: database or disk is full"
+            assert self.opening(mount, path) == f"{path}: can't be used: database or disk is full{ELSEWHERE}"
 
     async def test_a_full_disk_under_a_state_that_was_there_before(self, tmp_path: Path) -> None:
         """Found at the start, not by the first charge."""
@@ -410,7 +464,7 @@ class TestDisks:
             f"cat /dev/zero > {mounted}/junk 2>&- || true"
         )
         said = self.opening(full, mounted / "state.db")
-        assert said == f"{mounted}/state.db: can't be used: database or disk is full"
+        assert said == f"{mounted}/state.db: can't be used: database or disk is full{ELSEWHERE}"
 
     @pytest.mark.parametrize("exists", [True, False])
     async def test_a_read_only_directory(self, tmp_path: Path, exists: bool) -> None:
@@ -420,14 +474,14 @@ class TestDisks:
             async with opened(path):
                 pass
         mount = f"mount --bind {tmp_path} {tmp_path}; mount -o remount,bind,ro {tmp_path}"
-        assert self.opening(mount, path) == f"{path}: can't be locked: Read-only file system"
+        assert self.opening(mount, path) == f"{path}: can't be locked: Read-only file system{ELSEWHERE}"
 
     async def test_a_read_only_file(self, path: Path) -> None:
         """In a directory that can be written."""
         async with opened(path):
             pass
         mount = f"mount --bind {path} {path}; mount -o remount,bind,ro {path}"
-        assert self.opening(mount, path) == f"{path}: can't be opened: Read-only file system"
+        assert "is a mount point of its own" in self.opening(mount, path)
 
     async def test_a_writable_one_opens(self, path: Path) -> None:
         """So the refusals above are about what is mounted."""
@@ -443,6 +497,16 @@ storage._connection.execute("BEGIN IMMEDIATE")
 storage._connection.execute("INSERT INTO resumption VALUES ('never committed', 1)")
 print("held", flush=True)
 time.sleep(60)
+"""
+
+
+HAVE = """
+import asyncio, sys
+from pathlib import Path
+from exporter.daemon.state_file import open_storage
+storage = open_storage(Path(sys.argv[1]), exclusive=True, now=0.0)
+print("held", flush=True)
+asyncio.run(asyncio.sleep(60))
 """
 
 

@@ -110,6 +110,29 @@ def test_a_migration_that_is_killed_begins_anew(path: Path) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.parametrize("statement", ["UPDATE kept", "PRAGMA user_version = 2", "COMMIT"])
+def test_killed_before_each_statement(path: Path, statement: str) -> None:
+    """The step and its count are one."""
+
+    def upgrade() -> None:
+        def kill(traced: str) -> None:
+            if traced.startswith(statement):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with connected(path) as db:
+            migrate(db, [make], NOW)
+            db.set_trace_callback(kill)
+            migrate(db, [make, double], NOW)
+
+    Storage(path, [make], exclusive=False, now=NOW)
+    process = FORKED.Process(target=upgrade)
+    process.start()
+    process.join(20)
+    assert process.exitcode == -signal.SIGKILL
+    with connected(path) as db:
+        assert (rows(db), version(db)) == ([(1,), (2,), (3,)], 1)
+
+
 def test_processes_that_migrate_at_once_take_each_step_once(path: Path) -> None:
     """The daemon and `check`, at the first start after an upgrade."""
 

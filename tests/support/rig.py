@@ -350,8 +350,8 @@ class Life:
             self.ended = True
             self.in_flight |= self.gate._keeping | self.gate._marks._writing
             await self._cancel()
-            while not self.storage._waiting.empty():
-                self.storage._waiting.get()
+            while not self.storage._queue.empty():
+                self.storage._queue.get()
             await self.storage.close()
 
     async def _cancel(self) -> None:
