@@ -5,9 +5,7 @@ from typing import Final
 
 from exporter.account.codes import RESPONSE_LABELS
 from exporter.account.outcome import Outcome, Reason
-
-LARGEST_TOTAL: Final = 2**53
-"""Stamps that a counter counts up to, and then stands still: beyond, a Prometheus sample isn't exact."""
+from exporter.config.model import LARGEST_COUNT
 
 _NO_RESPONSES: Final = (0,) * len(RESPONSE_LABELS)
 _NO_FAILURES: Final = (0,) * len(Reason)
@@ -26,7 +24,7 @@ class Rise:
     """A counter made of the rises of a figure that the provider reports.
 
     ``baseline`` is the figure that the next one is compared to; a fall (a contract that starts anew) only
-    moves it.
+    moves it. At LARGEST_COUNT it stands still.
     """
 
     total: int = 0
@@ -37,7 +35,7 @@ class Rise:
         if stamps is None or stamps == self.baseline:
             return self
         risen = 0 if self.baseline is None else max(0, stamps - self.baseline)
-        return Rise(min(self.total + risen, LARGEST_TOTAL), stamps)
+        return Rise(min(self.total + risen, LARGEST_COUNT), stamps)
 
 
 @dataclass(frozen=True, slots=True)
