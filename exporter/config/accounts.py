@@ -232,7 +232,8 @@ _PATH = re.compile(
     r"""(/[\w.@+-]+){2,}                                # from the root: a directory and more
     | (~|\.{1,2})(/[\w.@+-]+)+
     | [a-z0-9._-]+(/[a-z0-9._-]+)+                      # passwords that hold a slash are seldom all words
-    | [\w.-]+\.(txt|pass|password|passwd|pw|pwd|secret|key|cred)""",
+    | [\w.-]+\.(txt|pass|password|passwd|pw|pwd|secret|key|cred)
+    | [a-z._-]*(password|passwd|pwd|secret|credential)[a-z._-]*""",
     re.VERBOSE,
 )
 """What is the path of a file rather than the password itself, which some put there."""

@@ -129,7 +129,8 @@ _UNITS = {
 }
 _UNIT = {word: unit for unit, words in _UNITS.items() for word in words.split()}
 """The unit that is meant, by how people write it."""
-_NEARLY_DURATION = re.compile(r"([0-9]{1,9} *[^\W\d_]{1,20},? *)+")
+_PART = r"([0-9]{1,9}(?:[.,][0-9]{1,9})?) *([^\W\d_]{1,20}),? *"
+_NEARLY_DURATION = re.compile(f"({_PART})+")
 
 
 def _whole(least: int, most: int) -> Callable[[object], int]:
@@ -181,15 +182,14 @@ def _duration_remedy(value: object) -> str:
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if re.fullmatch("[0-9]{1,9}", text):
         return f": the unit is missing, as in {text}s or {text}m"
-    if not _NEARLY_DURATION.fullmatch(text):
-        return ""
-    parts = re.findall(r"([0-9]+) *([^\W\d_]+)", text)
-    meant = "".join(f"{number}{_UNIT.get(word.lower())}" for number, word in parts)
-    try:
-        parse_duration(meant)
-    except ValueError:
-        return ""
-    return f", did you mean {meant}?"
+    parts = re.findall(_PART, text) if _NEARLY_DURATION.fullmatch(text) else []
+    units = [_UNIT.get(word.lower()) for _, word in parts]
+    seconds = sum(
+        float(number.replace(",", ".")) * parse_duration(f"1{unit}")
+        for (number, _), unit in zip(parts, units, strict=True)
+        if unit
+    )
+    return f", did you mean {format_duration(seconds)}?" if seconds and all(units) else ""
 
 
 def _flag(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""The configuration: what is refused, and how it is said."""
+"""The configuration: what is rejected, and how it is said."""
 
 import os
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_files_that_cannot_be_read() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file beyond the limit is refused before it is parsed."""
+    """A file beyond the limit is rejected before it is parsed."""
     monkeypatch.setattr("exporter.config.yaml.findings.FILE_LIMIT", 2048)
     assert errors_of("#" * 4096) == ["config.yaml: Larger than 2 KiB"]
 

@@ -41,7 +41,7 @@ _SYNTAX = {
 
 _TAB = "a tab: YAML wants blanks for the indentation, and behind a - or a : too"
 _KEY = "a key that isn't text: put it in quotes"
-_SPLIT_NUMBER = "a comma between digits: a number has none (5000, not 5,000), text that has one needs quotes"
+_SPLIT_NUMBER = "write a number without a comma (5000, not 5,000); text that has one needs quotes"
 _DIGITS = re.compile(r"[0-9]{1,3}")
 _COMMENT = re.compile(r"[ \t]+#")
 

@@ -108,7 +108,7 @@ class Document:
 
     @cached_property
     def _secret_lines(self) -> frozenset[int]:
-        """The lines that may end with a secret, or with a piece of one."""
+        """Return the lines that may end with a secret, or with a piece of one."""
         text, guards = self._text.splitlines(), self._vocabulary.guards
         return frozenset(
             line
@@ -122,7 +122,7 @@ class Document:
 
     @cached_property
     def _passed(self) -> tuple[dict[Place, int], dict[Place, str]]:
-        """The line of every place, and the remarks: another pass, made only where somebody asks."""
+        """Return the line of every place, and the remarks: another pass, made only where somebody asks."""
         lines: dict[Place, int] = {}
         builder = Builder(self._text, self._vocabulary, lines)
         with suppress(FaultError):  # where the parser stops: what stands before that has its lines
