@@ -63,6 +63,8 @@ def _xml_text(value: object) -> str:
 
 
 def _password(value: object) -> Secret:
+    if value is None:
+        raise wrong("must not be empty; one that begins with a # needs quotes")
     return Secret(_xml_text(value))
 
 
@@ -152,6 +154,8 @@ def _number_remedy(value: object) -> str:
         return f" without a comma, dot or blank ({re.sub('[^0-9+-]', '', value)})"
     if isinstance(value, str) and re.fullmatch("[+-]?[0-9]+", value):
         return " without quotes"
+    if isinstance(value, str) and re.fullmatch("[0-9][0-9,.'’_ \u00a0\u202f]*", value):
+        return " without a comma, dot or blank"
     return ""
 
 

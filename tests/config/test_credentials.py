@@ -134,7 +134,7 @@ def test_usernames_and_passwords_in_the_configuration() -> None:
     )
 
 
-CUT = "ends where a comment (#) begins: put it in quotes if that belongs to it"
+CUT = "ends where a comment (#) begins, and needs quotes if that belongs to it"
 JOINED = "goes on in the next line, which YAML joins to it with a blank"
 
 

@@ -40,6 +40,7 @@ _SYNTAX = {
 """What the parser finds, by the beginning of its text, in our words. Any other problem is just not valid."""
 
 _TAB = "a tab: YAML wants blanks for the indentation, and behind a - or a : too"
+_TEMPLATE = "a brace in a brace: a template that was never filled in, or text that needs quotes"
 _KEY = "a key that isn't text: put it in quotes"
 _SPLIT_NUMBER = "write a number without a comma (5000, not 5,000); text that has one needs quotes"
 _DIGITS = re.compile(r"[0-9]{1,3}")
@@ -156,7 +157,7 @@ class Builder:
 
     def _remark(self, event: Any, place: Place) -> None:
         if event.implicit[0] and _COMMENT.match(self._text, event.end_mark.index):
-            self.remarks[place] = "ends where a comment (#) begins: put it in quotes if that belongs to it"
+            self.remarks[place] = "ends where a comment (#) begins, and needs quotes if that belongs to it"
         elif event.style not in ("|", ">") and event.start_mark.line != event.end_mark.line:
             self.remarks[place] = "goes on in the next line, which YAML joins to it with a blank"
 
@@ -179,7 +180,7 @@ class Builder:
             if value is None and _is_rest_of_number(event):
                 self._fault(event, place, _SPLIT_NUMBER)
             elif not isinstance(key, str):
-                self._fault(event, place, _KEY)
+                self._fault(event, place, _TEMPLATE if isinstance(key, dict) else _KEY)
             elif key in own:
                 self._fault(event, place, f"{self._named(key, own, value)} stands twice")
             else:
