@@ -214,3 +214,32 @@ def test_where_a_password_file_was_looked_for(folder: Path, name: str, where: st
     errors = errors_of(f"accounts: [{{name: a, username: u, password_file: '{name}'}}]")
     text = f"No such file or directory: {where.replace('FOLDER', str(folder))}"
     assert errors == [f"config.yaml:1: accounts[0].password_file: {text}"]
+
+
+FORMS = (
+    "accounts: [{{name: a, username: u, password: {0}}}]",
+    "accounts: [{{name: a, username: u, password: {0}, interval: 5m}}]",
+    'accounts: [{{name: a, username: u, password: "{0}"}}]',
+    "accounts: [{{name: a, username: u, password: '{0}'}}]",
+    "accounts: [{{name: a, username: u, passwort: {0}}}]",
+    "accounts:\n- name: a\n  username: u\n  password: {0}\n  interval: 5m",
+    "environments: {{x: {{wsdl: 'https://x', proxy_url: http://u:{0}@h:1}}}}\naccounts: []",
+)
+JOINTS = st.text("#,: []{}&*!|>'\"%@`-?=~$", min_size=1, max_size=3) | st.sampled_from(
+    [",", ": ", ", ", ",x: "]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(st.sampled_from(FORMS), st.lists(JOINTS, min_size=1, max_size=3))
+def test_a_password_that_yaml_takes_apart(folder: Path, form: str, joints: list[str]) -> None:
+    """Whatever is in it, and wherever it stands, no message has a piece of it."""
+    password = "".join(f"Hunter{number}{joint}" for number, joint in enumerate(joints)) + "Tiger"
+    path = folder / "config.yaml"
+    path.write_text(form.format(password))
+    try:
+        shown = repr(load(path, {}))
+    except ConfigError as error:
+        shown = str(error)
+    assert "Hunter" not in shown
+    assert "Tiger" not in shown
