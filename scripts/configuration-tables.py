@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from exporter.config.duration import PATTERN
+from exporter.config.model import LARGEST_COUNT
 from exporter.config.schema import SECTIONS, ConfigFile
-from exporter.config.values import LARGEST_COUNT
 from exporter.config.yaml.rules import keys
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.yaml"

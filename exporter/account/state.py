@@ -1,12 +1,9 @@
 """All that is known of an account: immutable, each poll makes a new one."""
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 from exporter.account.outcome import Code, Outcome
-
-LARGEST_TOTAL: Final = 2**53
-"""Stamps that a counter counts up to, and then stands still: beyond, a Prometheus sample isn't exact."""
+from exporter.config.model import LARGEST_COUNT
 
 Counts = tuple[tuple[str, int], ...]
 """How often each value of a label was seen, in the order in which they came up."""
@@ -25,7 +22,7 @@ class Rise:
     """A counter made of the rises of a figure that the provider reports.
 
     ``baseline`` is the figure that the next one is compared to; a fall (a contract that starts anew) only
-    moves it.
+    moves it. At LARGEST_COUNT it stands still.
     """
 
     total: int = 0
@@ -36,7 +33,7 @@ class Rise:
         if stamps is None or stamps == self.baseline:
             return self
         risen = 0 if self.baseline is None else max(0, stamps - self.baseline)
-        return Rise(min(self.total + risen, LARGEST_TOTAL), stamps)
+        return Rise(min(self.total + risen, LARGEST_COUNT), stamps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """``check NAME``: one login for one account, through the guard, told as a person reads it."""
 
-import difflib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from exporter.guard.gate import Gate, ResumeTooSoonError
 from exporter.provider.contract import Provider
 from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.provider import SolucionFactible
+from exporter.suggestion import suggestion
 
 
 class Colour(Enum):
@@ -50,8 +50,8 @@ def find(config: Config, name: str) -> Account | None:
 
 def unknown(config: Config, name: str) -> str:
     """Return what to say where there is no account of this name."""
-    close = difflib.get_close_matches(name, [account.name for account in config.accounts], 1)
-    return f"{config.path}: no account is called {name}" + (f"; did you mean {close[0]}?" if close else "")
+    known = [account.name for account in config.accounts]
+    return f"{config.path}: no account is called {name}{suggestion(name, known)}"
 
 
 async def run(
@@ -176,23 +176,16 @@ def _figures(reading: Reading, account: Account) -> list[str]:
         )
         if stamps is not None
     ]
-    if below := _threshold(available, account):
+    if available is not None and (below := account.threshold_above(available)):
         return [*figures, f"That is below the {below[0]} threshold of {below[1]:,}."]
     return figures
 
 
-def _threshold(available: int | None, account: Account) -> tuple[str, int] | None:
-    """Return the worst threshold that a balance is below."""
-    for name, threshold in (("critical", account.critical), ("warning", account.warning)):
-        if threshold is not None and available is not None and available < threshold:
-            return name, threshold
-    return None
-
-
 def _colour(reading: Reading, account: Account) -> Colour:
-    below = _threshold(balance(reading), account)
-    if balance(reading) is None:
+    available = balance(reading)
+    if available is None:
         return Colour.BAD
+    below = account.threshold_above(available)
     if reading.code.exhausted or (below and below[0] == "critical"):
         return Colour.BAD
     return Colour.LOW if below else Colour.GOOD

@@ -1,11 +1,10 @@
 """The flags: named as in the Prometheus family, with help that fits a screen."""
 
 import argparse
-import difflib
 import itertools
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -13,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
 from exporter.cli import values
+from exporter.suggestion import suggestion
 
 PROGRAM: Final = "cfdi-stamps-exporter"
 
@@ -27,8 +27,16 @@ _DESCRIPTION: Final = (
 )
 
 
+class UsageError(Exception):
+    """The command line is wrong; the text says what, ``program`` is the command that it is wrong for."""
+
+    def __init__(self, program: str, text: str) -> None:
+        super().__init__(text)
+        self.program = program
+
+
 class _Parser(argparse.ArgumentParser):
-    """Suggests the flag or the command that was probably meant."""
+    """Suggests the flag or the command that was probably meant. Raises UsageError."""
 
     def parse_known_args(  # type: ignore[override] # its overloads are for other namespaces than argparse's
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -36,32 +44,26 @@ class _Parser(argparse.ArgumentParser):
         # Here each command tells of its own flags, and first: argparse would leave that to the one above it,
         # and take what stands behind an unknown flag for a command.
         own = itertools.takewhile(lambda arg: arg not in (*_COMMANDS, "--"), args or ())
-        self._refuse([arg for arg in own if arg.startswith("-") and not self._knows(arg)])
+        self._reject([arg for arg in own if arg.startswith("-") and not self._knows(arg)])
         options, unknown = super().parse_known_args(args, namespace)
-        self._refuse(unknown)
+        self._reject(unknown)
         return options, unknown
 
     def _knows(self, flag: str) -> bool:
         return flag.partition("=")[0] in self._option_string_actions
 
-    def _refuse(self, unknown: Sequence[str]) -> None:
+    def _reject(self, unknown: Sequence[str]) -> None:
         if unknown:
             name = unknown[0].partition("=")[0]
             kind = "flag" if name.startswith("-") else "argument"
-            self.error(f"unknown {kind}: {name}{_suggestion(name, self._option_string_actions)}")
+            self.error(f"unknown {kind}: {name}{suggestion(name, self._option_string_actions)}")
 
     def error(self, message: str) -> NoReturn:
         _, marker, choice = message.partition("argument : invalid choice: ")
         if marker:
             name = choice.split("'")[1]
-            message = f"unknown command: {name}{_suggestion(name, _COMMANDS)}"
-        # The usage would push the message off a small screen.
-        self.exit(2, f"{self.prog}: error: {message}\nTry {self.prog} --help\n")
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f", did you mean {close[0]}?" if close else ""
+            message = f"unknown command: {name}{suggestion(name, _COMMANDS)}"
+        raise UsageError(self.prog, message)
 
 
 def parser(daemon: Command, check: Command, demo: Command, simulator: Command) -> argparse.ArgumentParser:
@@ -81,7 +83,7 @@ def parser(daemon: Command, check: Command, demo: Command, simulator: Command) -
         top,
         "--config.check",
         action="store_true",
-        help="check the configuration, say all that is wrong, exit",
+        help="check the configuration, list every error, exit",
     )
     _flag(top, "--config.auto-reload", action="store_true", help="reload when the configuration has changed")
     _add_web_flags(top)

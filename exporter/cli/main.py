@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from structlog.typing import FilteringBoundLogger
 
 from exporter import log
-from exporter.cli import stdio
-from exporter.cli.flags import PROGRAM, Command, parser
+from exporter.cli import remedies, stdio
+from exporter.cli.flags import PROGRAM, Command, UsageError, parser
+from exporter.cli.messages import Messages, log_format
 from exporter.config import ConfigError, load
 from exporter.daemon.signals import stop_signals_held
 from exporter.storage.engine import StorageError
@@ -45,41 +46,62 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(EXIT_OK)
     finally:
-        if not stdio.flush():
+        messages = Messages(log_format(sys.argv[1:]))
+        if not stdio.flush(lambda error: messages.error("can't write", error)):
             sys.exit(EXIT_FAILED)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code: 0, 1 for what can't be had, 2 for what is wrong in it."""
-    options = parser(_daemon, _check, _demo, _simulator).parse_args(arguments)
+    messages = Messages(log_format(arguments))
+    try:
+        options = parser(_daemon, _check, _demo, _simulator).parse_args(arguments)
+    except UsageError as error:
+        messages.usage(error.program, str(error))
+        sys.exit(EXIT_USAGE)  # as argparse ends --help
     command: Command = options.command
     logger = log.logger(options.log_level, options.log_format)
     log.silence_libraries(logger)
     try:
         return command(options, logger)
     except ConfigError as error:
-        stdio.complain(str(error))
+        for line in error.errors:
+            messages.error("configuration rejected", line, _remedy(line, options))
         return EXIT_USAGE
     except StorageError as error:
-        logger.error("can't start", error=str(error))  # noqa: TRY400 - no traceback
+        _cannot_start(logger, str(error), remedies.of_storage(str(error)))
         return EXIT_FAILED
     except OSError as error:
-        logger.error("can't start", error=error.strerror or str(error))  # noqa: TRY400
+        flag = "--simulator.listen-address" if command is _simulator else "--web.listen-address"
+        _cannot_start(logger, error.strerror or str(error), remedies.of_address(error, flag))
         return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - a bug; its text and traceback can hold a secret
         logger.error("internal error", **log.origin(error))  # noqa: TRY400 - no traceback
         return EXIT_FAILED
 
 
+def _cannot_start(logger: FilteringBoundLogger, error: str, remedy: str) -> None:
+    logger.error("can't start", error=error, **({"remedy": remedy} if remedy else {}))
+
+
+def _remedy(error: str, options: argparse.Namespace) -> str:
+    """Return what to do about an error of the configuration, where that takes a flag."""
+    files = {"--config.file": "config_file", "--web.config.file": "web_config_file"}
+    known = (
+        remedies.of_configuration(error, flag, getattr(options, name, None)) for flag, name in files.items()
+    )
+    return next(filter(None, known), "")
+
+
 def _daemon(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     if options.config_check:
-        return _check_config(options.config_file, options.web_config_file)
+        return _check_config(options.config_file, options.web_config_file, Messages(options.log_format))
     with stop_signals_held():
         asyncio.run(_serve(options, logger))
     return EXIT_OK
 
 
-def _check_config(path: Path, web_config: Path | None) -> int:
+def _check_config(path: Path, web_config: Path | None, messages: Messages) -> int:
     errors: list[str] = []
     try:
         config = load(path, os.environ)
@@ -95,9 +117,10 @@ def _check_config(path: Path, web_config: Path | None) -> int:
     if errors:
         raise ConfigError(tuple(errors))
     for remark in config.warnings:
-        stdio.complain(f"warning: {remark}")
+        messages.warn(remark)
     count = len(config.accounts)
-    stdio.say(f"{config.path}: {count} account{'' if count == 1 else 's'}, no errors")
+    text = f"{config.path}: {count} account{'' if count == 1 else 's'}, no errors"
+    messages.info("configuration is sound", text, config=str(config.path), accounts=count)
     return EXIT_OK
 
 
@@ -112,10 +135,13 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     from exporter.cli import check
 
     config = load(options.config_file, os.environ)
+    messages = Messages(options.log_format)
     account = check.find(config, options.account)
     if account is None:
-        stdio.complain(check.unknown(config, options.account))
+        messages.error("unknown account", check.unknown(config, options.account))
         return EXIT_USAGE
+    for remark in account.remarks:
+        messages.warn(remark)
     checking = check.run(account, _storage_path(options), resume=options.resume, log=logger)
     try:
         report = asyncio.run(checking)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -31,15 +32,18 @@ def complain(text: str) -> None:
         print(text, file=sys.stderr)  # noqa: T201
 
 
-def flush() -> bool:
-    """Write out what is left, at the end; return whether stdout has, or wants, all of it."""
+def flush(tell: Callable[[str], None]) -> bool:
+    """Write out what is left, at the end; return whether stdout has, or wants, all of it.
+
+    ``tell`` is given the error where it has not.
+    """
     complete = True
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError as error:
             if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-                complain(f"can't write: {error.strerror}")
+                tell(f"can't write: {error.strerror}")
                 complete = False
             # Python would try once more when it ends, complain, and have an exit code of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

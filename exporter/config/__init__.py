@@ -1,4 +1,4 @@
-"""The configuration: from YAML files to a frozen `Config`.
+"""The configuration: from YAML files to a frozen ``Config``.
 
 Importing this package costs little: pydantic and PyYAML are loaded by the first call that needs them.
 """
@@ -19,8 +19,8 @@ os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Read and check the configuration and every file that it names; opens no socket.
 
-    `environ` holds the variables that `password_env` can name. Raises ConfigError with all errors at once, as
-    `FILE:LINE: PLACE: TEXT`; none holds a secret.
+    ``environ`` holds the variables that ``password_env`` can name. Raises ConfigError with every error, as
+    ``FILE:LINE: PLACE: TEXT``; none holds a secret.
     """
     from exporter.config import loading
 
@@ -28,7 +28,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
 
 def redacted(config: Config) -> str:
-    """The running configuration as YAML, defaults filled in: secrets and the users in URLs as `<secret>`."""
+    """Return the running configuration as YAML, with all defaults, and ``<secret>`` for passwords."""
     from exporter.config import redaction
 
     return redaction.redacted(config)

@@ -1,18 +1,21 @@
 """The accounts: found in all files, filled in with the defaults, and compared with each other."""
 
 import glob
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
+from exporter.config.credentials import is_empty, remarks
 from exporter.config.duration import format_duration
 from exporter.config.environments import PROVIDER_HOSTS
 from exporter.config.model import Account, Environment, host_of
 from exporter.config.schema import PASSWORD_KEYS, AccountSection, GlobalSection
-from exporter.config.values import NO_XML, fits_xml
+from exporter.config.values import NO_TEXT, NO_XML, fits_xml
 from exporter.config.yaml.document import Where
-from exporter.config.yaml.files import ReadError, read_text
+from exporter.config.yaml.files import ReadError, UnreachableError, read_text
 from exporter.config.yaml.findings import Checked, Findings
 from exporter.config.yaml.rules import got
 from exporter.secret import Secret
@@ -33,24 +36,24 @@ T = TypeVar("T")
 
 
 def entries_at(where: Where, findings: Findings) -> list[Entry]:
-    """The accounts in the list at a place."""
+    """Return the accounts in the list at a place."""
     items = where.value()
     if items is None:
         return []
     if not isinstance(items, list):
-        findings.refuse(where, "must be a list of accounts")
+        findings.reject(where, "must be a list of accounts")
         return []
     entries = []
     for index, item in enumerate(items):
         if item is None:
-            findings.refuse(where.at(index), "is empty")
+            findings.reject(where.at(index), "is empty")
         elif entry := findings.check(AccountSection, where.at(index)):
             entries.append(entry)
     return entries
 
 
 def entries_in_files(where: Where, patterns: list[str], findings: Findings) -> list[Entry]:
-    """The accounts in the files that `account_files` names, each file once."""
+    """Return the accounts in the files that ``account_files`` names, each file once."""
     entries: list[Entry] = []
     for index, pattern in enumerate(patterns):
         is_glob = re.search(r"[*?[]", pattern)
@@ -63,7 +66,7 @@ def entries_in_files(where: Where, patterns: list[str], findings: Findings) -> l
             try:
                 document = findings.read(path)
             except ReadError as error:
-                findings.refuse(where.at(index), f"{path}: {error}")
+                findings.reject(where.at(index), f"{path}: {error}")
                 continue
             entries += entries_at(Where(document), findings) if document else []
     return entries
@@ -76,14 +79,14 @@ def resolved_accounts(
     environ: Mapping[str, str],
     findings: Findings,
 ) -> tuple[Account, ...]:
-    """The accounts with all defaults filled in; fewer where something is wrong with one."""
+    """Return the accounts with all defaults filled in; fewer where something is wrong with one."""
     unusable = Checked(global_, GlobalSection(), frozenset({"environment"}))
     defaults = findings.check(GlobalSection, global_) or unusable
     resolver = _Resolver(defaults, environments, environ, findings)
     accounts = [resolver.account(entry) for entry in entries]
     resolved = [(entry, account) for entry, account in zip(entries, accounts, strict=True) if account]
-    _refuse_same_names(entries, findings)
-    _refuse_same_logins(resolved, findings)
+    _reject_same_names(entries, findings)
+    _reject_same_logins(resolved, findings)
     return tuple(account for _, account in resolved)
 
 
@@ -97,7 +100,7 @@ class _Resolver:
     findings: Findings
 
     def account(self, entry: Entry) -> Account | None:
-        """The account; None, and the problems noted, where it can't be resolved."""
+        """Return the account; ``None``, and note the problems, where it can't be resolved."""
         section, defaults = entry.section, self.defaults.section
         credential = self._credential(entry)
         environment = self._environment(entry)
@@ -110,7 +113,7 @@ class _Resolver:
         account = Account(
             name=section.name,
             username=section.username,
-            password=credential[0],
+            password=credential.password,
             environment=environment,
             interval=interval,
             timeout=section.timeout or defaults.timeout or DEFAULT_TIMEOUT,
@@ -119,13 +122,14 @@ class _Resolver:
             warning=thresholds.warning if thresholds else None,
             critical=thresholds.critical if thresholds else None,
             labels=tuple(sorted((section.labels or {}).items())),
-            password_source=credential[1],
+            password_source=credential.source,
+            remarks=credential.remarks,
         )
         self._remark_times(entry, account)
         return account
 
     def _where(self, entry: Entry, key: str) -> Where:
-        """Where the value of a key that has a default in `global` comes from."""
+        """Return where the value of a key that has a default in ``global`` comes from."""
         own = getattr(entry.section, key) is not None
         return (entry if own else self.defaults).where.at(key)
 
@@ -136,16 +140,16 @@ class _Resolver:
         name = own or default or DEFAULT_ENVIRONMENT
         if name not in self.environments:
             known = ", ".join(known for known, environment in self.environments.items() if environment)
-            self.findings.refuse(self._where(entry, "environment"), f"must be one of {known}; {got(name)}")
+            self.findings.reject(self._where(entry, "environment"), f"must be one of {known}; {got(name)}")
         return self.environments.get(name)
 
     def _check_interval(self, entry: Entry, environment: Environment, interval: float) -> None:
         if interval < SHORTEST_PROVIDER_INTERVAL and host_of(environment.wsdl) in PROVIDER_HOSTS:
             rule = f"must be at least 60s for environment {environment.name}, got {format_duration(interval)}"
-            self.findings.refuse(self._where(entry, "interval"), rule)
+            self.findings.reject(self._where(entry, "interval"), rule)
 
     def _remark_times(self, entry: Entry, account: Account) -> None:
-        """Times that contradict each other are no errors: a demo or a test may want them."""
+        """Warn of times that contradict each other: no errors, as a demo or a test may want them."""
         if account.stale_after < account.interval:
             text = "shorter than an interval it applies to: balances vanish between two polls"
             self.findings.warn(self._where(entry, "stale_after"), text)
@@ -154,66 +158,118 @@ class _Resolver:
             text = "longer than an interval it applies to: a slow answer delays the next poll"
             self.findings.warn(self._where(entry, "timeout"), text)
 
-    def _credential(self, entry: Entry) -> tuple[Secret, str] | None:
-        """The password, and where it comes from."""
+    def _credential(self, entry: Entry) -> "_Credential | None":
+        """Return the password; ``None``, and note the problem, where there isn't one."""
         present = entry.section.model_fields_set | entry.broken
         given = [key for key in PASSWORD_KEYS if key in present]
         if len(given) != 1:
             found = " and ".join(given) or "none"
             text = f"exactly one of {', '.join(PASSWORD_KEYS)} is needed, got {found}"
-            self.findings.refuse(entry.where, text)
+            self.findings.reject(entry.where, text)
             return None
-        if given[0] in entry.broken:
+        (key,) = given
+        if key in entry.broken:
             return None
+        where = entry.where.at(key)
         if entry.section.password is not None:
-            return entry.section.password, "password"
-        try:
-            return self._fetched_password(entry.section)
-        except ReadError as error:  # neither file nor variable is named: some put the password itself there
-            self.findings.refuse(entry.where.at(given[0]), str(error))
-            return None
+            password, origin = str(where.value()), ""
+        else:
+            try:
+                password, origin = self._fetched_password(entry.section)
+            except ReadError as error:
+                looked = ""
+                if isinstance(error, UnreachableError) and entry.section.password_file:
+                    looked = f": {_where_looked(self.findings.base, entry.section.password_file)}"
+                self.findings.reject(where, f"{error}{looked}")
+                return None
+        warnings = (
+            self._remark(entry.where.at("username"), "the username", entry.section.username, outside=False),
+            self._remark(where, f"the password{origin and f' in {origin}'}", password, outside=bool(origin)),
+        )
+        source = f"{key}: {origin}" if origin else key
+        return _Credential(Secret(password), source, tuple(filter(None, warnings)))
 
-    def _fetched_password(self, section: AccountSection) -> tuple[Secret, str]:
+    def _remark(self, where: Where, subject: str, text: str, *, outside: bool) -> str | None:
+        """Warn of what is seldom meant in a username or password, without a piece of it."""
+        found = remarks(text, from_outside=outside)
+        if not outside and (taken := where.remark()):
+            found.append(taken)
+        if not found:
+            return None
+        rest = "unless that is meant, each login fails and counts"
+        return self.findings.warn(where, f"{subject} {', and '.join(found)}: {rest}")
+
+    def _fetched_password(self, section: AccountSection) -> tuple[str, str]:
+        """Return the password, and the file or the variable that it comes from. Raises ReadError."""
         if section.password_file is not None:
             path = self.findings.base / section.password_file
             self.findings.files[path] = None
             text = read_text(path, PASSWORD_FILE_LIMIT)
-            # Editors and `echo` end a file with a line end; a password may end with blanks, and keeps them.
-            password, source = re.sub(r"\r?\n\Z", "", text), f"password_file: {path}"
+            # Editors and echo end a file with a line end; a password may end with blanks, and keeps them.
+            password, origin = re.sub(r"\r?\n\Z", "", text), str(path)
         else:
-            variable = section.password_env or ""
-            if variable not in self.environ:
+            origin = section.password_env or ""
+            if origin not in self.environ:
                 raise ReadError("environment variable is not set")
-            password, source = self.environ[variable], f"password_env: {variable}"
+            password = self.environ[origin]
         if not password:
             raise ReadError("holds no password: it is empty")
         if not fits_xml(password):
             raise ReadError(NO_XML)
-        return Secret(password), source
+        if is_empty(password):
+            raise ReadError(NO_TEXT)
+        return password, origin
+
+
+class _Credential(NamedTuple):
+    password: Secret
+    source: str
+    """See ``Account.password_source``."""
+    remarks: tuple[str, ...]
+
+
+_PATH = re.compile(
+    r"""(/[\w.@+-]+){2,}                                # from the root: a directory and more
+    | (~|\.{1,2})(/[\w.@+-]+)+
+    | [a-z0-9._-]+(/[a-z0-9._-]+)+                      # passwords that hold a slash are seldom all words
+    | [\w.-]+\.(txt|pass|password|passwd|pw|pwd|secret|key|cred)
+    | [a-z._-]*(password|passwd|pwd|secret|credential)[a-z._-]*""",
+    re.VERBOSE,
+)
+"""What is the path of a file rather than the password itself, which some put there."""
+
+
+def _where_looked(base: Path, name: str) -> str:
+    """Return where a password file was looked for; its name too, unless it may be the password itself."""
+    path = (base / name).absolute()
+    if _PATH.fullmatch(name) or ("/" in name.strip("/") and os.path.isdir(path.parent)):
+        return f"looked for {path}"
+    there = next((parent for parent in path.parents if os.path.isdir(parent)), base)
+    return f"looked in {there}"
 
 
 # What no two accounts may share. ------------------------------------------------------------------------
 
 
-def _refuse_same_names(entries: list[Entry], findings: Findings) -> None:
+def _reject_same_names(entries: list[Entry], findings: Findings) -> None:
     for entry, other in _repeats((entry.section.name, entry) for entry in entries):
         text = f'"{entry.section.name}" is already the name of {_seen_from(entry, other)}'
-        findings.refuse(entry.where.at("name"), text)
+        findings.reject(entry.where.at("name"), text)
 
 
-def _refuse_same_logins(resolved: list[tuple[Entry, Account]], findings: Findings) -> None:
-    """Two accounts with one login would double the calls, and the failed ones too."""
+def _reject_same_logins(resolved: list[tuple[Entry, Account]], findings: Findings) -> None:
+    """Reject two accounts with one login: they would double the calls, and the failed ones too."""
     for (entry, account), (other, _) in _repeats((pair[1].guard_key, pair) for pair in resolved):
         place = _seen_from(entry, other)
         # An account whose name is at fault has a stand-in for it, which nobody knows.
         first = place if "name" in other.broken else f'"{other.section.name}" ({place})'
         second = "it" if "name" in entry.broken else f'"{account.name}"'
         text = f"{second} has the same username at {account.environment.host_port} as {first}"
-        findings.refuse(entry.where.at("username"), text)
+        findings.reject(entry.where.at("username"), text)
 
 
 def _repeats(keyed: Iterable[tuple[str, T]]) -> Iterator[tuple[T, T]]:
-    """Each item whose key an earlier one has too, with the first that has it."""
+    """Yield each item whose key an earlier one has too, with the first that has it."""
     first: dict[str, T] = {}
     for key, item in keyed:
         other = first.setdefault(key, item)

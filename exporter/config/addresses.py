@@ -29,7 +29,7 @@ def _proxy(value: object) -> Secret:
 
 
 def _split_url(value: object, schemes: tuple[str, ...]) -> SplitResult:
-    """An address taken apart. No message shows it: it may hold a password."""
+    """Return an address taken apart. No message shows it: it may hold a password."""
     text = as_text(value)
     kind = " or ".join(f"{scheme}://" for scheme in schemes)
     try:
@@ -46,7 +46,7 @@ def _split_url(value: object, schemes: tuple[str, ...]) -> SplitResult:
 
 
 def _is_host(host: str) -> bool:
-    """Whether it is a host name in ASCII or an IP address (IPv6 without brackets)."""
+    """Tell whether it is a host name in ASCII or an IP address (IPv6 without brackets)."""
     if ":" in host:
         return bool(ipaddress.IPv6Address(host))  # ValueError where it is none
     return bool(_HOST.fullmatch(host))

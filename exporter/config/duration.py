@@ -1,6 +1,6 @@
-"""Prometheus durations (`30s`, `5m`, `1h30m`, `1d`) to seconds and back.
+"""Prometheus durations (``30s``, ``5m``, ``1h30m``, ``1d``) to seconds and back.
 
-The grammar and the way back are those of Prometheus' `model.ParseDuration` and `Duration.String`
+The grammar and the way back are those of Prometheus' ``model.ParseDuration`` and ``Duration.String``
 (github.com/prometheus/common, model/time.go): units from the largest to the smallest, each at most once;
 a year has 365 days, a day 24 hours.
 """
@@ -30,7 +30,7 @@ _LONGEST_MS = 2**63 // 1_000_000  # Prometheus counts nanoseconds in an int64
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a Prometheus duration.
+    """Return the seconds of a Prometheus duration.
 
     Raises ValueError, with a text that doesn't repeat what was given, where it isn't one.
     """
@@ -45,7 +45,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration as Prometheus writes it: 900 as `15m`, 5400 as `1h30m`; to the millisecond."""
+    """Return a duration as Prometheus writes it: 900 as ``15m``, 5400 as ``1h30m``; to the millisecond."""
     rest = round(seconds * 1000)
     if rest < 0:
         raise ValueError("a duration can't be negative")

@@ -1,4 +1,4 @@
-"""From the configuration file and all that it names to a `Config`, or to every error at once."""
+"""From the configuration file and all that it names to a ``Config``, or to every error at once."""
 
 import glob
 import os
@@ -9,15 +9,15 @@ from types import MappingProxyType
 from exporter.config.accounts import entries_at, entries_in_files, resolved_accounts
 from exporter.config.environments import configured_environments
 from exporter.config.model import Config, ConfigError
-from exporter.config.schema import KNOWN_KEYS, Outline
+from exporter.config.schema import VOCABULARY, Outline
 from exporter.config.yaml.document import Where
 from exporter.config.yaml.files import ReadError
 from exporter.config.yaml.findings import Findings
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
-    """See `exporter.config.load`."""
-    findings = Findings(path.parent, KNOWN_KEYS)
+    """See ``exporter.config.load``."""
+    findings = Findings(path.parent, VOCABULARY)
     try:
         document = findings.read(path)
     except ReadError as error:
@@ -29,7 +29,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     entries = entries_at(top.at("accounts"), findings) if "accounts" not in outline.broken else []
     entries += entries_in_files(top.at("account_files"), patterns, findings)
     if not (entries or patterns or findings.problems):
-        findings.refuse(top, "no accounts: list some under accounts, or their files under account_files")
+        findings.reject(top, "no accounts: list some under accounts, or their files under account_files")
     environments = configured_environments(top.at("environments"), findings)
     accounts = resolved_accounts(entries, top.at("global"), environments, environ, findings)
     if findings.problems:

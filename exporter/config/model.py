@@ -2,17 +2,22 @@
 
 import glob
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
+from exporter.config.characters import folded
 from exporter.secret import Secret
+
+LARGEST_COUNT: Final = 2**53
+"""Stamps: beyond it a Prometheus sample, which is a double, is no longer exact."""
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. `errors` says all that is wrong, each with its place.
+    """The configuration can't be used. ``errors`` lists every error, each with its place.
 
-    `files` are those that were read or looked for: when one changes it may be different.
+    ``files`` are those that were read or looked for: when one changes it may be different.
     """
 
     def __init__(self, errors: tuple[str, ...], files: tuple[Path, ...] = ()) -> None:
@@ -32,14 +37,14 @@ class TlsConfig:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files that are set, by their key in the configuration."""
+        """Return the files that are set, by their key in the configuration."""
         files = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
         return {key: path for key, path in files.items() if path}
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One place where the provider answers. Not always hashable (`proxy_url`): key by `name`."""
+    """One place where the provider answers. Not always hashable (``proxy_url``): key by ``name``."""
 
     name: str
     wsdl: str
@@ -51,14 +56,23 @@ class Environment:
 
     @property
     def host_port(self) -> str:
-        """`host:port` of the WSDL, lower case, with the scheme's port filled in: it names the provider."""
+        """Return ``host:port`` of the WSDL, which names the provider: lower case, with the scheme's port."""
         url, host = urlsplit(self.wsdl), host_of(self.wsdl)
         return f"{f'[{host}]' if ':' in host else host}:{url.port or {'http': 80, 'https': 443}[url.scheme]}"
 
 
 def host_of(url: str) -> str:
-    """The host in an address: lower case, without the dot that may end it, IPv6 without brackets."""
+    """Return the host in an address: lower case, without the dot that may end it, IPv6 without brackets."""
     return (urlsplit(url).hostname or "").removesuffix(".")
+
+
+def login_key(host_port: str, username: str) -> str:
+    """Return what names a login, however its username is written: what the provider counts tries by.
+
+    ``host_port`` is that of ``Environment``. Of the username neither case nor the blanks around it nor
+    invisible characters count, and letters that look alike (full width, ligatures) are one.
+    """
+    return f"{host_port} {folded(username)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +92,21 @@ class Account:
     labels: tuple[tuple[str, str], ...]
     """Extra labels of cfdi_account_info, sorted by name."""
     password_source: str = "password"  # noqa: S105  # the name of the key
-    """Where the password came from: `password`, `password_file: PATH` or `password_env: NAME`."""
+    """Where the password came from: ``password``, ``password_file: PATH`` or ``password_env: NAME``."""
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+    """Those of ``Config.warnings`` that are about this account's username and password."""
 
     @property
     def guard_key(self) -> str:
-        """What the provider counts failed logins by: its host and port, and the username."""
-        return f"{self.environment.host_port} {self.username.casefold()}"
+        """Return the key of this login, see ``login_key``."""
+        return login_key(self.environment.host_port, self.username)
+
+    def threshold_above(self, available: int) -> tuple[str, int] | None:
+        """Return the worst threshold that a balance is below, as severity and stamps."""
+        for severity, stamps in (("critical", self.critical), ("warning", self.warning)):
+            if stamps is not None and available < stamps:
+                return severity, stamps
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from exporter.secret import REDACTED
 
 
 def redacted(config: Config) -> str:
-    """See `exporter.config.redacted`."""
+    """See ``exporter.config.redacted``."""
     environments = {name: _environment(environment) for name, environment in config.environments.items()}
     shown = {"environments": environments, "accounts": [_account(account) for account in config.accounts]}
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

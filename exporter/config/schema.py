@@ -1,7 +1,8 @@
 """The shape of the configuration files: the keys of each section, in pydantic models and as a JSON Schema.
 
-`python -m exporter.config.schema` prints the JSON Schema, which is config.schema.json. What a single value
-must be is in `values`; defaults and what takes several keys to judge are in `environments` and `accounts`.
+``python -m exporter.config.schema`` prints the JSON Schema, which is config.schema.json. What a single value
+must be is in ``values``; defaults and what takes several keys to judge are in ``environments`` and
+``accounts``.
 """
 
 import json
@@ -31,13 +32,14 @@ from exporter.config.values import (
     Variable,
 )
 from exporter.config.yaml.rules import Section, keys, wrong
+from exporter.config.yaml.vocabulary import Vocabulary
 
 MOST_LABELS = 32
 PASSWORD_KEYS = ("password", "password_file", "password_env")
 
 
 def optional(description: str) -> Any:
-    """A key that may be left out."""
+    """Return a key that may be left out."""
     return Field(default=None, description=description)
 
 
@@ -117,7 +119,8 @@ class AccountSection(Section):
     username: Username = Field(description="User of the provider's web service.")
     password: Password = optional("Its password: exactly one of the three password keys is needed.")
     password_file: OptionalFileName = optional(
-        "File that holds the password; one line end after it is removed, nothing else."
+        "File that holds the password, in UTF-8; one line end after it and a byte order mark are removed, "
+        "nothing else."
     )
     password_env: Variable = optional("Environment variable that holds the password.")
     environment: EnvironmentChoice = optional("As in global, for this account.")
@@ -172,12 +175,14 @@ SECTIONS: tuple[type[Section], ...] = (
 )
 
 
-KNOWN_KEYS = frozenset(key for section in SECTIONS for key in keys(section))
-"""The keys of all sections: none of them can be a piece of a secret."""
+VOCABULARY = Vocabulary(
+    known=frozenset(key for section in SECTIONS for key in keys(section)),
+    secret=frozenset((*PASSWORD_KEYS, "proxy_url")),
+)
 
 
 def json_schema() -> str:
-    """The JSON Schema of the configuration file, as config.schema.json holds it."""
+    """Return the JSON Schema of the configuration file, as config.schema.json holds it."""
     schema = ConfigFile.model_json_schema()
     title = "cfdi-stamps-exporter: configuration"
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}

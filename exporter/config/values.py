@@ -6,17 +6,18 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from exporter.config.credentials import is_empty
 from exporter.config.duration import PATTERN, format_duration, parse_duration
+from exporter.config.model import LARGEST_COUNT
 from exporter.config.yaml.rules import as_text, got, wrong
 from exporter.secret import Secret
 
 DAY = 86_400.0
-LARGEST_COUNT = 2**53
-"""Stamps: beyond it Prometheus' floats can't count."""
 OWN_LABELS = ("account", "pac_environment")
 TARGET_LABELS = ("job", "instance")
 """Prometheus attaches these to everything that it scrapes."""
 NO_XML = "contains a character that XML can't carry"
+NO_TEXT = "is empty but for blanks, line ends or invisible characters"
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -24,7 +25,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # PyYAML without libyaml lets them i
 
 
 def fits_xml(text: str) -> bool:
-    """Whether a SOAP request can carry it: XML 1.0 has no way to write most control characters."""
+    """Tell whether a SOAP request can carry it: XML 1.0 has no way to write most control characters."""
     return not _NOT_XML.search(text)
 
 
@@ -56,10 +57,14 @@ def _xml_text(value: object) -> str:
     text = as_text(value)
     if not fits_xml(text):
         raise wrong(NO_XML)
+    if is_empty(text):
+        raise wrong(NO_TEXT)
     return text
 
 
 def _password(value: object) -> Secret:
+    if value is None:
+        raise wrong("must not be empty; one that begins with a # needs quotes")
     return Secret(_xml_text(value))
 
 
@@ -115,10 +120,25 @@ LabelValue = Annotated[
 # Numbers, durations and flags. --------------------------------------------------------------------------
 
 
+_GROUPED = re.compile(r"[+-]?[0-9]{1,3}([,.'’_ \u00a0\u202f][0-9]{3})+")
+_UNITS = {
+    "s": "s sec secs second seconds seg segundo segundos",
+    "m": "m min mins minute minutes minuto minutos",
+    "h": "h hr hrs hour hours hora horas",
+    "d": "d day days dia dias día días",
+    "w": "w week weeks semana semanas",
+    "ms": "ms msec msecs millisecond milliseconds milisegundos",
+}
+_UNIT = {word: unit for unit, words in _UNITS.items() for word in words.split()}
+"""The unit that is meant, by how people write it."""
+_PART = r"([0-9]{1,9}(?:[.,][0-9]{1,9})?) *([^\W\d_]{1,20}),? *"
+_NEARLY_DURATION = re.compile(f"({_PART})+")
+
+
 def _whole(least: int, most: int) -> Callable[[object], int]:
     def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise wrong(f"must be a whole number, {got(value)}")
+            raise wrong(f"must be a whole number{_number_remedy(value)}, {got(value)}")
         if not least <= value <= most:
             raise wrong(f"must be from {least} to {most}, {got(value)}")
         return value
@@ -126,18 +146,32 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
     return check
 
 
+def _number_remedy(value: object) -> str:
+    """Return what to write instead of something that looks like a number."""
+    if isinstance(value, float):
+        return " without a dot"  # 5.000 is 5 to YAML
+    if isinstance(value, str) and _GROUPED.fullmatch(value):
+        return f" without a comma, dot or blank ({re.sub('[^0-9+-]', '', value)})"
+    if isinstance(value, str) and re.fullmatch("[+-]?[0-9]+", value):
+        return " without quotes"
+    if isinstance(value, str) and re.fullmatch("[0-9][0-9,.'’_ \u00a0\u202f]*", value):
+        return " without a comma, dot or blank"
+    return ""
+
+
 def _range(least: int, most: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})
 
 
 def _duration(least: float, most: float) -> Callable[[object], float]:
-    """Seconds of a duration within bounds, in seconds too."""
+    """Return a check that gives the seconds of a duration within bounds, in seconds too."""
 
     def check(value: object) -> float:
         try:
             seconds = parse_duration(value if isinstance(value, str) else "")
         except ValueError:
-            raise wrong(f"must be a duration such as 30s, 5m or 1h30m, {got(value)}") from None
+            rule = "must be a duration such as 30s, 5m or 1h30m"
+            raise wrong(f"{rule}, {got(value)}{_duration_remedy(value)}") from None
         if seconds < least:
             raise wrong(f"must be at least {format_duration(least)}, {got(value)}")
         if seconds > most:
@@ -147,9 +181,25 @@ def _duration(least: float, most: float) -> Callable[[object], float]:
     return check
 
 
+def _duration_remedy(value: object) -> str:
+    """Return what was probably meant by something that is nearly a duration."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if re.fullmatch("[0-9]{1,9}", text):
+        return f": the unit is missing, as in {text}s or {text}m"
+    parts = re.findall(_PART, text) if _NEARLY_DURATION.fullmatch(text) else []
+    units = [_UNIT.get(word.lower()) for _, word in parts]
+    seconds = sum(
+        float(number.replace(",", ".")) * parse_duration(f"1{unit}")
+        for (number, _), unit in zip(parts, units, strict=True)
+        if unit
+    )
+    return f", did you mean {format_duration(seconds)}?" if seconds and all(units) else ""
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise wrong(f"must be true or false, {got(value)}")
+        quotes = " without quotes" if isinstance(value, str) and value.lower() in ("true", "false") else ""
+        raise wrong(f"must be true or false{quotes}, {got(value)}")
     return value
 
 

@@ -52,6 +52,7 @@ class Account(Protocol):
     def warning(self) -> int | None: ...
     @property
     def critical(self) -> int | None: ...
+    def threshold_above(self, available: int) -> tuple[str, int] | None: ...
 
 
 class Monitored(Protocol):
@@ -97,10 +98,8 @@ def _condition(account: Account, state: State, available: int | None) -> Conditi
     if available is not None:
         if available == 0:
             return Condition.EXHAUSTED
-        if account.critical is not None and available < account.critical:
-            return Condition.CRITICAL
-        if account.warning is not None and available < account.warning:
-            return Condition.LOW
+        if above := account.threshold_above(available):
+            return Condition.CRITICAL if above[0] == "critical" else Condition.LOW
     if state.up is False:
         return Condition.FAILING
     if available is not None:

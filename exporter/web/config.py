@@ -1,7 +1,7 @@
 """``--web.config.file``: TLS and basic auth, in the format of Prometheus' exporter-toolkit.
 
 Source: https://prometheus.io/docs/prometheus/latest/configuration/https/. What isn't supported here is
-refused by name, so that nobody believes in a protection that isn't there.
+rejected by name, so that nobody believes in a protection that isn't there.
 """
 
 import re
@@ -13,12 +13,14 @@ from typing import Annotated, Final, NoReturn
 from pydantic import Field, PlainValidator
 
 from exporter.config.model import ConfigError
+from exporter.config.tls import no_passphrase
 from exporter.config.values import Flag, OptionalFileName
 from exporter.config.yaml.builder import may_be_shown
 from exporter.config.yaml.document import Where
 from exporter.config.yaml.files import ReadError, read_bytes
 from exporter.config.yaml.findings import Checked, Findings
 from exporter.config.yaml.rules import Section, as_text, keys, wrong
+from exporter.config.yaml.vocabulary import Vocabulary
 from exporter.web.protection import WebConfig
 
 HEADERS: Final = (
@@ -81,6 +83,7 @@ def _users(value: object) -> dict[str, bytes]:
         if not isinstance(name, str) or ":" in name or not name:
             raise wrong("a user's name must be text without a colon")
         if not isinstance(hashed, str) or not _BCRYPT.fullmatch(hashed):
+            # All before it have their hash, so its name is no piece of a password that stands in its place.
             user = name if may_be_shown(name, hashed) else "a user"
             raise wrong(f"the password of {user} must be a bcrypt hash, as htpasswd -nB makes it")
     return {name: hashed.encode() for name, hashed in value.items()}
@@ -117,12 +120,12 @@ class _Outline(Section):
     rate_limit: _Unsupported = None
 
 
-_KEYS: Final = frozenset((*keys(_Outline), *keys(_TlsServer), *keys(_HttpServer)))
+_VOCABULARY: Final = Vocabulary(frozenset((*keys(_Outline), *keys(_TlsServer), *keys(_HttpServer))))
 
 
 def load_web_config(path: Path) -> WebConfig:
-    """Read the file and what it names. Raises ConfigError with all that is wrong."""
-    findings = Findings(path.parent, _KEYS)
+    """Read the file and what it names. Raises ConfigError with every error."""
+    findings = Findings(path.parent, _VOCABULARY)
     try:
         document = findings.read(path)
     except ReadError as error:
@@ -158,11 +161,11 @@ def _tls(outline: Checked[_Outline], findings: Findings) -> ssl.SSLContext | Non
     ):
         given = getattr(section, key) is not None
         if needed and not given:
-            findings.refuse(where.at(key), "is required")
+            findings.reject(where.at(key), "is required")
         elif given and not needed:
-            findings.refuse(where.at(key), f"has no effect with client_auth_type {section.client_auth_type}")
+            findings.reject(where.at(key), f"has no effect with client_auth_type {section.client_auth_type}")
     if section.min_version > section.max_version:
-        findings.refuse(where.at("min_version"), f"must not exceed max_version ({section.max_version})")
+        findings.reject(where.at("min_version"), f"must not exceed max_version ({section.max_version})")
     return _context(section, where, findings) if len(findings.problems) == before else None
 
 
@@ -178,12 +181,12 @@ def _context(section: _TlsServer, where: Where, findings: Findings) -> ssl.SSLCo
             try:
                 read_bytes(paths[key], _PEM_LIMIT)
             except ReadError as error:
-                findings.refuse(where.at(key), str(error))
+                findings.reject(where.at(key), str(error))
                 return None
     try:
-        context.load_cert_chain(paths["cert_file"], paths["key_file"], password=_no_passphrase)
+        context.load_cert_chain(paths["cert_file"], paths["key_file"], password=no_passphrase)
     except (OSError, ValueError):  # an SSLError, or it has been removed a moment ago
-        findings.refuse(
+        findings.reject(
             where, "cert_file and key_file are no certificate and its key without a passphrase (PEM)"
         )
         return None
@@ -191,12 +194,7 @@ def _context(section: _TlsServer, where: Where, findings: Findings) -> ssl.SSLCo
         try:
             context.load_verify_locations(paths["client_ca_file"])
         except OSError:
-            findings.refuse(where.at("client_ca_file"), "holds no certificate (PEM)")
+            findings.reject(where.at("client_ca_file"), "holds no certificate (PEM)")
             return None
         context.verify_mode = _CLIENT_AUTH[section.client_auth_type]
     return context
-
-
-def _no_passphrase() -> str:
-    # Without this OpenSSL would ask for one at the terminal.
-    raise ValueError("the key has a passphrase")

@@ -193,7 +193,7 @@ class TestWords:
     def test_a_name_that_is_close(self) -> None:
         """Typing errors are common."""
         known = config(account(), account(name="globex", username="b"))
-        assert check.unknown(known, "acmee") == "config.yaml: no account is called acmee; did you mean acme?"
+        assert check.unknown(known, "acmee") == "config.yaml: no account is called acmee, did you mean acme?"
         assert check.unknown(known, "zzz") == "config.yaml: no account is called zzz"
         assert check.find(known, "globex") is known.accounts[1]
         assert check.find(known, "zzz") is None
@@ -349,7 +349,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
         [
-            (["acmee"], 2, "no account is called acmee; did you mean acme?\n"),
+            (["acmee"], 2, "no account is called acmee, did you mean acme?\n"),
             (["acme"], 1, "acme: no answer (connection): loading the WSDL: no connection: "),
             (
                 ["acme", "--storage.path=missing/state.db"],

@@ -1,5 +1,6 @@
 """The command line as a person or a supervisor meets it: texts, exit codes, colours, signals."""
 
+import json
 import os
 import pty
 import re
@@ -216,12 +217,17 @@ def test_no_plugin_of_pydantic_sees_the_configuration(folder: Path) -> None:
     assert done.stdout == "config.yaml: 2 accounts, no errors\n"
 
 
+REMEDY = (
+    "name yours with --config.file, copy config.example.yaml, or look around first: cfdi-stamps-exporter demo"
+)
+
+
 @pytest.mark.parametrize("arguments", [[], ["--config.check"], ["check", "acme"]])
 def test_a_configuration_that_is_missing(arguments: list[str]) -> None:
     done = run("--config.file=missing.yaml", "--web.listen-address=127.0.0.1:0", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     # The daemon listens by then, and has said so.
-    assert done.stderr.splitlines()[-1] == "missing.yaml: No such file or directory"
+    assert done.stderr.splitlines()[-1] == f"missing.yaml: No such file or directory: {REMEDY}"
 
 
 def test_a_bad_web_configuration_is_told_before_anything_is_served(folder: Path) -> None:
@@ -260,7 +266,10 @@ def test_a_port_that_is_taken_is_exit_code_1(taken: str, command: list[str]) -> 
     done = run(*command, f"--web.listen-address={taken}")
     assert (done.returncode, done.stdout) == (1, "")
     (error,) = [line for line in done.stderr.splitlines() if "level=error" in line]
-    assert error.endswith(f'msg="can\'t start" error="can\'t listen on {taken}: Address already in use"')
+    assert error.endswith(
+        f'msg="can\'t start" error="can\'t listen on {taken}: Address already in use" '
+        'remedy="another program listens there, perhaps this one: choose another with --web.listen-address"'
+    )
 
 
 def test_the_simulator_says_so_too(taken: str) -> None:
@@ -268,14 +277,165 @@ def test_the_simulator_says_so_too(taken: str) -> None:
     assert done.returncode == 1
     assert done.stderr.count("level=error") == 1
     assert "ddress already in use" in done.stderr
+    assert "choose another with --simulator.listen-address" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("missing/state.db", "No such file or directory"),
+        ("config.yaml/state.db", "Not a directory"),
+        ("folder", "Is a directory"),
+        ("/proc/state.db", "No such file or directory"),
+        ("/sys/state.db", "Permission denied|Read-only file system"),
+    ],
+)
+def test_a_storage_that_can_not_be_had_says_how_to_name_another(folder: Path, path: str, reason: str) -> None:
+    (folder / "folder").mkdir()
+    for command in (["--web.listen-address=127.0.0.1:0"], ["check", "acme"]):
+        done = run(f"--storage.path={path}", *command)
+        assert (done.returncode, done.stdout) == (1, "")
+        (error,) = [line for line in done.stderr.splitlines() if "level=error" in line]
+        assert re.search(reason, error)
+        assert 'remedy="user ' in error
+        assert "--storage.path names another" in error
+
+
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("192.0.2.1:0", "this machine has no such address: choose another with --web.listen-address"),
+        ("nobody.invalid:0", "no such host: choose another with --web.listen-address"),
+    ],
+)
+def test_an_address_that_can_not_be_had_says_how_to_choose_another(address: str, remedy: str) -> None:
+    done = run(f"--web.listen-address={address}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(f'remedy="{remedy}"')
+
+
+def test_a_configuration_that_is_no_file_says_how_to_name_another(folder: Path) -> None:
+    for name, error in {
+        "folder": "Is a directory: name the file in it with --config.file",
+        "config.yaml/config.yaml": f"Not a directory: {REMEDY}",
+    }.items():
+        (folder / "folder").mkdir(exist_ok=True)
+        done = run(f"--config.file={name}", "--config.check")
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{name}: {error}\n")
+    done = run("--config.check", "--web.config.file=web.yml")
+    assert done.stderr == "web.yml: No such file or directory: name yours with --web.config.file\n"
+
+
+# The format of the log is that of everything. --------------------------------------------------------------
+
+BAD = "accounts: [{name: '', username: u, password: hunter2}]\nx: y\n"
+JSON = "--log.format=json"
+
+
+def lines(text: str) -> list[dict[str, object]]:
+    """Parse JSON lines and take the time off each."""
+    events = [json.loads(line) for line in text.splitlines()]
+    assert all(event.pop("time") for event in events)
+    return events
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (JSON, "--config.check"),
+        (JSON, "--web.listen-address=127.0.0.1:0"),
+        ("check", "acme", "--log.format", "json"),
+        (JSON, "check", "acme"),
+    ],
+)
+def test_errors_of_the_configuration_are_json_where_the_log_is(
+    folder: Path, arguments: Sequence[str]
+) -> None:
+    """One line for each error: whatever reads the log can read why it didn't start."""
+    (folder / "config.yaml").write_text(BAD)
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [event for event in lines(done.stderr) if event["level"] == "error"] == [
+        {"level": "error", "msg": "configuration rejected", "error": error}
+        for error in ("config.yaml:1: accounts[0].name: must not be empty", "config.yaml:2: x: unknown key")
+    ]
+
+
+def test_what_the_check_of_a_configuration_says_is_json_too(folder: Path) -> None:
+    (folder / "config.yaml").write_text("accounts: [{name: acme, username: u, password: '${HUNTER}'}]\n")
+    done = run(JSON, "--config.check")
+    assert done.returncode == 0
+    assert lines(done.stderr) == [
+        {
+            "level": "warn",
+            "msg": "configuration",
+            "remark": "config.yaml: accounts[0].password: the password looks like a template that was never "
+            "filled in: unless that is meant, each login fails and counts",
+        }
+    ]
+    assert lines(done.stdout) == [
+        {"level": "info", "msg": "configuration is sound", "config": "config.yaml", "accounts": 1}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "remedy"),
+    [
+        ((JSON, "--bogus"), "unknown flag: --bogus", "try cfdi-stamps-exporter --help"),
+        (("--bogus", "--log.format", "json"), "unknown flag: --bogus", "try cfdi-stamps-exporter --help"),
+        ((JSON, "check", "a", "b"), "unknown argument: b", "try cfdi-stamps-exporter check --help"),
+        (("check", JSON, "acmee"), "config.yaml: no account is called acmee, did you mean acme?", None),
+        (
+            (JSON, "--config.file=missing.yaml", "--config.check"),
+            "missing.yaml: No such file or directory",
+            REMEDY,
+        ),
+    ],
+)
+def test_other_errors_are_json_too(arguments: Sequence[str], error: str, remedy: str | None) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    (event,) = lines(done.stderr)
+    assert (event["level"], event["error"], event.get("remedy")) == ("error", error, remedy)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--log.format=xml",), (JSON, "--log.format=logfmt", "--bogus"), ("--", JSON)]
+)
+def test_where_no_json_is_asked_for_a_wrong_flag_is_told_to_a_person(arguments: Sequence[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("cfdi-stamps-exporter: error: ")
 
 
 # check. ---------------------------------------------------------------------------------------------------
 
 
+WARNED = (
+    "config.yaml: accounts[0].password_file: the password in secret ends with a line end: "
+    "unless that is meant, each login fails and counts"
+)
+
+
+def test_what_will_cost_a_login_is_warned_of(folder: Path, daemon: DaemonFactory) -> None:
+    """By the check of the configuration, by the check of that account before it asks, and at a start."""
+    (folder / "secret").write_text("hunter2\n\n")
+    text = re.sub("password: [^}]+", "password_file: secret", CONFIG, count=1)
+    (folder / "config.yaml").write_text(text)
+    assert run("--config.check").stderr == f"warning: {WARNED}\n"
+    assert run("check", "acme").stderr == f"warning: {WARNED}\n"
+    assert run("check", "globex").stderr == ""
+    exporter = daemon(text)
+    said = f"accounts[0].password_file: the password in {folder / 'secret'} ends with a line end"
+    eventually(lambda: said in exporter.log)
+    (line,) = [line for line in exporter.log.splitlines() if said in line]
+    assert "level=warn msg=configuration remark=" in line
+    assert "hunter" not in exporter.log
+
+
 @pytest.mark.parametrize(
     ("name", "suggestion"),
-    [("acmee", "; did you mean acme?"), ("Globex", "; did you mean globex?"), ("initech", ""), ("", "")],
+    [("acmee", ", did you mean acme?"), ("Globex", ", did you mean globex?"), ("initech", ""), ("", "")],
 )
 def test_a_check_of_nobody_is_exit_code_2_with_a_suggestion(name: str, suggestion: str) -> None:
     done = run("check", name)

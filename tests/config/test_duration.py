@@ -62,7 +62,7 @@ def test_not_a_duration(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["293y", "9223372036855s", "9" * 63 + "s"])
 def test_out_of_range(text: str) -> None:
-    """Prometheus counts nanoseconds in 64 bits; beyond that it refuses too."""
+    """Prometheus counts nanoseconds in 64 bits; beyond that it rejects them too."""
     with pytest.raises(ValueError, match=r"\Aa duration out of range\Z"):
         parse_duration(text)
 

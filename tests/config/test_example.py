@@ -37,7 +37,7 @@ def test_example_has_every_key() -> None:
     "text", [EXAMPLE.read_text(), all_switched_on()], ids=["as it is", "all switched on"]
 )
 def test_example_loads(text: str, folder: Path) -> None:
-    """It is a configuration to start from: nothing in it is refused, nor by an editor with the schema."""
+    """It is a configuration to start from: nothing in it is rejected, nor by an editor with the schema."""
     (folder / "tls").mkdir()
     make_certificates(folder / "tls")
     (folder / "secrets").mkdir()
@@ -77,8 +77,8 @@ def test_schema_file_is_current() -> None:
         "accounts: [{name: a}]",
     ],
 )
-def test_schema_refuses(text: str) -> None:
-    """An editor marks what the exporter would refuse."""
+def test_schema_rejects(text: str) -> None:
+    """An editor marks what the exporter would reject."""
     schema = jsonschema.Draft202012Validator(json.loads(json_schema()))
     schema.check_schema(schema.schema)
     assert not schema.is_valid(yaml.safe_load(text))

@@ -90,7 +90,7 @@ def test_every_key_of_the_web_configuration_is_documented() -> None:
     assert rows.keys() == fields.keys() - unsupported - {"tls_server_config", "http_server_config"}
     for key in ("client_auth_type", "min_version", "max_version"):
         assert rows[f"tls_server_config.{key}"] == fields[f"tls_server_config.{key}"].default
-    (refused,) = re.findall(r"(?s)Refused by name.*?\n\n", CONFIGURATION.text)
+    (refused,) = re.findall(r"(?s)Rejected by name.*?\n\n", CONFIGURATION.text)
     assert set(names(refused)) == unsupported
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from exporter.account.codes import CODES
 from exporter.account.outcome import Failure, Outcome, Reading, Reason
-from exporter.provider.solucion_factible.answer import MAX_ELEMENTS, MAX_FIGURE, is_fault, read
+from exporter.config.model import LARGEST_COUNT
+from exporter.provider.solucion_factible.answer import MAX_ELEMENTS, is_fault, read
 from tests.support.places import DATA
 
 ANSWERS = DATA / "answers"
@@ -430,7 +431,7 @@ def test_nothing_of_an_answer_is_kept_in_memory() -> None:
     assert kept < 400_000
 
 
-FIGURE = st.none() | st.integers(0, MAX_FIGURE)
+FIGURE = st.none() | st.integers(0, LARGEST_COUNT)
 # XML can't carry the others, nor does it keep carriage returns that aren't written as references.
 XML_TEXT = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=50
@@ -443,7 +444,7 @@ XML_TEXT = st.text(
     message=st.none() | XML_TEXT,
     order=st.permutations(range(5)),
 )
-@example(status=200, figures=(MAX_FIGURE, MAX_FIGURE - 1, 1), message="&<>", order=[4, 3, 2, 1, 0])
+@example(status=200, figures=(LARGEST_COUNT, LARGEST_COUNT - 1, 1), message="&<>", order=[4, 3, 2, 1, 0])
 def test_what_was_written_is_what_is_read(
     status: int, figures: tuple[int | None, int | None, int | None], message: str | None, order: list[int]
 ) -> None:
@@ -528,4 +529,4 @@ def test_no_damage_to_a_good_answer_makes_the_reader_raise_or_invent_a_figure(
     assert is_reading_or_known_failure(outcome)
     if isinstance(outcome, Reading):
         for figure in (outcome.contracted, outcome.used, outcome.available):
-            assert figure is None or 0 <= figure <= MAX_FIGURE
+            assert figure is None or 0 <= figure <= LARGEST_COUNT

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.account.outcome import Failure, Outcome, Reading, Reason
-from exporter.provider.solucion_factible.answer import MAX_FIGURE, read
+from exporter.config.model import LARGEST_COUNT
+from exporter.provider.solucion_factible.answer import read
 from tests.support.places import DATA
 
 ANSWERS = DATA / "answers"
@@ -108,7 +109,7 @@ def assert_sound(body: bytes) -> None:
             continue
         (text,) = tree.fields(name)
         assert re.fullmatch(rf"[ \t\r\n]*[+-]?0*{abs(figure)}[ \t\r\n]*", text, re.ASCII)
-        assert name == "status" or 0 <= figure <= MAX_FIGURE
+        assert name == "status" or 0 <= figure <= LARGEST_COUNT
         if body.isascii() and not re.search(rb"&|<!|<\?|\0", body):
             assert re.search(rb">\s*[+-]?0*%d\s*<" % abs(figure), body), "literally, where nothing is encoded"
 

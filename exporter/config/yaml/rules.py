@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 _SHOWN = re.compile(r"[A-Za-z0-9+-][A-Za-z0-9._+-]{0,39}")
-"""Values that can stand in a message: others may hold more than their key's value (`5m password:hunter2`)."""
+"""Values that can stand in a message: others may hold more than their own (``5m password:hunter2``)."""
 
 
 class Section(BaseModel):
@@ -18,17 +18,17 @@ class Section(BaseModel):
 
 
 def keys(section: type[Section]) -> tuple[str, ...]:
-    """The keys of a section as they stand in the file."""
+    """Return the keys of a section as they stand in the file."""
     return tuple(field.alias or name for name, field in section.model_fields.items())
 
 
 def wrong(text: str) -> PydanticCustomError:
-    """A rule of ours that is broken; the text reaches the user as it is."""
+    """Return the error of a broken rule of ours; the text reaches the user as it is."""
     return PydanticCustomError("rule", "{text}", {"text": text})
 
 
 def got(value: object) -> str:
-    """What was found, as far as it may be shown."""
+    """Return what was found, as far as it may be shown."""
     if isinstance(value, bool):
         return f"got {str(value).lower()}"
     if isinstance(value, str | int | float) and _SHOWN.fullmatch(text := str(value)):
@@ -37,13 +37,13 @@ def got(value: object) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What sort of value it is, in a reader's words."""
+    """Return what sort of value it is, in a reader's words."""
     kinds = {dict: "a mapping", list: "a list", str: "text", bool: "a boolean", type(None): "nothing"}
     return kinds.get(type(value), "a number")
 
 
 def as_text(value: object) -> str:
-    """Text that isn't empty; raises what `wrong` gives."""
+    """Return a value that is text and isn't empty; raises what ``wrong`` returns."""
     if value is None or value == "":
         raise wrong("must not be empty")
     if isinstance(value, dict | list):

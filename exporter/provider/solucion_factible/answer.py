@@ -13,10 +13,8 @@ from typing import Final
 from xml.parsers import expat
 
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Reason, Verdict
+from exporter.config.model import LARGEST_COUNT
 from exporter.provider.solucion_factible.codes import code
-
-MAX_FIGURE: Final = 2**53
-"""Stamps. Beyond this a Prometheus sample (a double) is no longer exact, so such a figure isn't taken."""
 
 MAX_ELEMENTS: Final = 1000
 """Elements of an answer. It has about ten; reading stops here, so that junk can't hold up the loop."""
@@ -207,7 +205,7 @@ def _reading(fields: dict[str, str | None]) -> Reading:
 
 def _figure(fields: dict[str, str | None], name: str) -> int | None:
     value = _integer(fields, name)
-    if value is not None and not 0 <= value <= MAX_FIGURE:
+    if value is not None and not 0 <= value <= LARGEST_COUNT:
         raise _UnreadableError(f"the answer's {name} is negative or too large")
     return value
 
