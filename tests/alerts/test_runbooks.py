@@ -7,7 +7,7 @@ import pytest
 from exporter.account.codes import CODES
 from exporter.account.outcome import Reason
 from exporter.page import spanish
-from tests.alerts.test_rules import RUNBOOKS, SEVERITIES
+from tests.support.alerts import RUNBOOKS, SEVERITIES
 
 LANGUAGES = {"en": RUNBOOKS, "es": RUNBOOKS / "es"}
 PAGES = [*SEVERITIES, "response-codes"]

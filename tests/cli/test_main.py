@@ -19,12 +19,12 @@ import pytest
 from exporter import __version__
 from exporter.cli.main import main
 from exporter.simulator import Simulator
-from tests.daemon.test_end_to_end import config, running
-from tests.support.configs import make_certificates
+from tests.support.configs import config, make_certificates
 from tests.support.peers import DaemonFactory, eventually
 from tests.support.peers.daemon import EXPORTER
 from tests.support.peers.http import request
 from tests.support.peers.process import Process
+from tests.support.simulation import running
 
 CONFIG = config("http://127.0.0.1:9/nobody?wsdl", "acme", "globex", interval="1h")
 PROGRAM = "cfdi-stamps-exporter"

@@ -15,10 +15,12 @@ import trustme
 
 from exporter.account.policy import first_poll
 from exporter.simulator import PASSWORD, Simulator
-from tests.daemon.test_end_to_end import config, running, shown_when, total
+from tests.support.configs import config
 from tests.support.peers import Daemon, DaemonFactory, eventually
 from tests.support.peers.hostile import HOST, HostileProvider
 from tests.support.peers.misbehaviour import answers
+from tests.support.series import shown_when, total
+from tests.support.simulation import running
 
 GOOD = "cfdi_exporter_config_last_reload_successful"
 GOOD_AT = "cfdi_exporter_config_last_reload_success_timestamp_seconds"

@@ -10,11 +10,11 @@ import yaml
 
 from exporter.cli.flags import parser
 from exporter.simulator import PASSWORD, Simulator
-from tests.daemon.test_end_to_end import running
-from tests.docs.test_snippets import called
+from tests.support.commands import called
 from tests.support.documents import Block, blocks, pages
 from tests.support.peers.daemon import EXPORTER, START_SECONDS
 from tests.support.peers.process import Process
+from tests.support.simulation import running
 
 PAGES = pages()
 PROGRAM = "cfdi-stamps-exporter"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import exporter
-from tests.alerts.test_rules import RECORDED, SEVERITIES, rules
-from tests.docs.test_reference import exposed_names, parser_flags
+from tests.support.alerts import RECORDED, SEVERITIES, rules
 from tests.support.documents import SITE, Page, pages, slug
+from tests.support.interface import exposed_names, parser_flags
 from tests.support.places import ROOT
 
 PAGES = pages()

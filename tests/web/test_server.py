@@ -22,7 +22,7 @@ from exporter.exposition.exposition import Exposition
 from exporter.metrics import ExporterMetrics
 from exporter.web.application import Pages
 from exporter.web.server import Server
-from tests.daemon.test_end_to_end import config
+from tests.support.configs import config
 from tests.support.peers import Daemon, DaemonFactory, Response, eventually, happened
 from tests.support.peers.http import basic_auth, request
 from tests.support.peers.logfmt import fields, listening_address
