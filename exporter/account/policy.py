@@ -21,6 +21,9 @@ RETRY_JITTER: Final = 0.1
 SLOW_DOWN_LIMIT: Final = 8
 """Times the interval: the longest gap that "we ask too much" leads to."""
 
+FIRST_POLLS: Final = 30.0
+"""Seconds over which first polls are spread, beside 0.1 s for each account."""
+
 _REASONS: Final = tuple(Reason)
 
 
@@ -157,11 +160,12 @@ def _one_more(counts: tuple[int, ...], place: int) -> tuple[int, ...]:
     return (*counts[:place], counts[place] + 1, *counts[place + 1 :])
 
 
-def first_poll(name: str, interval: float, accounts: int) -> float:
+def first_poll(name: str, interval: float, accounts: int, spread: float = FIRST_POLLS) -> float:
     """Return after how many seconds an account is first polled, of so many ``accounts``.
 
-    The polls are spread evenly and always alike, so that a restart is no burst for the provider.
+    The polls are spread evenly and always alike, so that a restart is no burst for the provider: over
+    ``spread`` seconds and a tenth of one for each account, within an interval.
     """
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     fraction = int.from_bytes(digest, "big") / 2**64
-    return fraction * min(interval, 30.0 + 0.1 * accounts)
+    return fraction * min(interval, spread + 0.1 * accounts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.account.policy import first_poll, renewed, suspended
+from exporter.account.policy import FIRST_POLLS, first_poll, renewed, suspended
 from exporter.account.state import State, Suspension, as_of
 from exporter.clock import Clock
 from exporter.config import Account, Config
@@ -34,7 +34,7 @@ class Roster:
     ``states`` are those that the storage had at the start, by ``Account.guard_key``. ``held`` are the keys
     that the guard has records of, with a suspension where there is one: what they hold is looked at before
     these accounts are polled, which takes a while for each. ``arrange`` is told which accounts are to be
-    shown, in their order.
+    shown, in their order. First polls are spread over ``first_polls`` seconds and a little for each account.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Roster:
         log: FilteringBoundLogger,
         states: Mapping[str, State],
         held: Mapping[str, Suspension | None],
+        first_polls: float = FIRST_POLLS,
     ) -> None:
         self._accounts = accounts
         self._providers = providers
@@ -61,6 +62,7 @@ class Roster:
         """Set once the accounts of a first configuration are there; the guard may still look at some."""
         self._states = dict(states)
         self._held = dict(held)
+        self._first_polls = first_polls
         self._gone: dict[str, Monitored] = {}  # accounts that a reload has removed, by Account.guard_key
         self._pending: dict[str, _Pending] = {}
         self._changing = asyncio.Lock()
@@ -178,7 +180,9 @@ class Roster:
         """Return a due time that is ahead, but not by more than the interval."""
         now = self._clock.time()
         due = min(stored or 0.0, now + account.interval)
-        return due if due > now else now + first_poll(account.name, account.interval, count)
+        if due > now:
+            return due
+        return now + first_poll(account.name, account.interval, count, self._first_polls)
 
     def _schedule(self, monitored: Monitored, old: Monitored | None) -> None:
         """Give an account to the scheduler, unless it is there already or isn't to be polled (yet)."""

@@ -35,6 +35,7 @@ def names(cell: str) -> list[str]:
 # The configuration. ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_tables_of_keys_are_current(tmp_path: Path) -> None:
     """`make schema` writes them. Emptied, they come back as they are."""
     page = tmp_path / "configuration.md"
