@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DIST   := dist
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo quick test test-wheel lint types unit peers bench soak measured-bench measured-soak lock schema dist dashboards manifests clean
+.PHONY: help demo quick test test-wheel lint types unit peers bench soak measured-bench measured-soak lock schema rooms dist dashboards manifests clean
 .DELETE_ON_ERROR:
 
 help: ## lists these targets
@@ -57,6 +57,9 @@ lock: $(VENV)/.installed-dev ## resolves the dependencies anew, with their hashe
 schema: $(VENV)/.installed ## config.schema.json and the tables of docs/configuration.md, from the models
 	$(BIN)/python -m exporter.config.schema > config.schema.json
 	$(BIN)/python scripts/configuration-tables.py docs/configuration.md
+
+rooms: ## the picture of the packages in docs/architecture.md, from the sources
+	$(PYTHON) scripts/rooms.py docs/architecture.md
 
 dashboards: $(VENV)/.installed-dev ## dashboards/*.json, from the code beside them
 	$(BIN)/python -m dashboards
