@@ -14,6 +14,8 @@ from exporter.config.duration import parse_duration
 from exporter.config.environments import BUILT_IN, DEFAULT_CONCURRENCY
 from exporter.config.schema import GlobalSection
 from exporter.config.yaml.rules import Section, keys
+from exporter.daemon.daemon import Options
+from exporter.daemon.pace import PACE
 from exporter.web import config as webconfig
 from tests.support.documents import HAS_SOURCES, Page
 from tests.support.interface import exporter_text, exposed_names, families, parsers
@@ -151,6 +153,16 @@ def test_a_readme_has_every_flag_with_its_default(page: Page, heading: str) -> N
     for flag, default in rows.items():
         if isinstance(flags[flag].default, str | Path):
             assert default == f"`{flags[flag].default}`", flag
+
+
+def test_the_pace_is_the_documented_one() -> None:
+    """Tests start daemons at other paces; this is what people get."""
+    for page, heading in ((README, "Flags"), (README_ES, "Opciones")):
+        (row,) = [row for row in page.rows(heading) if "--config.auto-reload" in row[0]]
+        assert f" {PACE.quiet:g} s" in row[2]
+    spread = f"at most the interval, or {PACE.first_polls:g} s and 0.1 s for each account"
+    assert spread in " ".join(OPERATIONS.text.split())
+    assert Options((), "/metrics", None, lifecycle=False).pace == PACE
 
 
 def events() -> set[tuple[str, str]]:
