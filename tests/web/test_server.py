@@ -424,6 +424,7 @@ PROTECTED = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("target", PROTECTED)
 def test_no_spelling_of_a_path_gets_around_the_login(protected: Daemon, target: str) -> None:
     """What needs no login is compared with the path as it is routed."""
@@ -443,6 +444,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield daemon
 
 
+@pytest.mark.process
 def test_a_flood_of_guesses_is_turned_away_and_a_good_client_is_not(protected: Daemon) -> None:
     """60 guesses at once: some are 429, all others 401; each scrape of the good client meanwhile is 200."""
     assert protected.get("/metrics", ALICE).status == 200
