@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.commands import called
 from tests.support.places import ROOT
 
 FORMS = sorted(path for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config")
@@ -66,3 +67,19 @@ def test_the_checklist_is_that_of_a_contribution() -> None:
     assert asked.count("* [ ] ") == len(re.findall(r"(?m)^\* ", asked))
     for word in ("make test", "CHANGELOG.md", "password", "state.db"):
         assert word in asked
+
+
+def test_every_target_is_explained() -> None:
+    """By `make help` and in CONTRIBUTING.md; what only other targets call needs no words."""
+    rules = re.findall(r"(?m)^([a-z][a-z-]*):.*?(## .+)?$", (ROOT / "Makefile").read_text())
+    assert rules[0][0] == "help"
+    targets = {name for name, _ in rules if not name.startswith("measured-")}
+    assert {name for name, told in rules if told} == targets
+    named = re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert set(named) == targets
+
+
+@pytest.mark.process
+def test_make_alone_lists_the_targets() -> None:
+    said = called("make", "--no-print-directory", f"--directory={ROOT}")
+    assert re.search(r"(?m)^make quick +lint, types and the tests that start no process$", said)
