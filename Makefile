@@ -1,42 +1,48 @@
-# The two commands that matter are `make demo` and `make test`; CONTRIBUTING.md explains the others.
+# The commands that matter are `make demo`, `make quick` and `make test`; `make help` lists all.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DIST   := dist
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-wheel lint types unit peers bench soak measured-bench measured-soak lock schema dist dashboards manifests clean
+.PHONY: help demo quick test test-wheel lint types unit peers bench soak measured-bench measured-soak lock schema rooms dist dashboards manifests clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.installed
+help: ## lists these targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## the daemon on the simulated provider
 	$(BIN)/cfdi-stamps-exporter demo
 
-test: lint types unit
+quick: lint types $(VENV)/.installed-dev ## lint, types and the tests that start no process
+	$(BIN)/python -m pytest --numprocesses=auto -m "not process"
 
-lint: $(VENV)/.installed-dev
+test: lint types unit ## everything that has to pass
+
+lint: $(VENV)/.installed-dev ## style, format, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 
-types: $(VENV)/.installed-dev
+types: $(VENV)/.installed-dev ## mypy, strict
 	$(BIN)/mypy
 
 # One process of tests for each processor; those that share an expensive fixture stay in one (xdist_group).
-unit: $(VENV)/.installed-dev peers
+unit: $(VENV)/.installed-dev peers ## all tests
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 
 # Independent programs that the tests run against: Debian packages, installed where that is possible.
-peers:
+peers: ## installs the programs that tests run against, where that is possible
 	@scripts/install-peers.sh
 
 # The exporter beside its peers, about a quarter of an hour: writes docs/performance.md. ONLY=poll measures that mark alone.
 # And its memory under polls and scrapes, printed each minute; MINUTES=2 shortens that. Both in an environment as
 # users have it: structlog imports one of the development tools where that is there.
-bench:
+bench: ## the exporter beside other programs; ONLY=poll for one mark
 	@scripts/install-peers.sh bench
 	@$(MAKE) --no-print-directory VENV=.venv-bench measured-bench
 
-soak:
+soak: ## polls and scrapes for MINUTES=10, prints the memory
 	@$(MAKE) --no-print-directory VENV=.venv-bench measured-soak
 
 measured-bench: $(VENV)/.installed
@@ -45,30 +51,33 @@ measured-bench: $(VENV)/.installed
 measured-soak: $(VENV)/.installed
 	$(BIN)/python -m bench.soak $(if $(MINUTES),--minutes $(MINUTES))
 
-lock: $(VENV)/.installed-dev
+lock: $(VENV)/.installed-dev ## resolves the dependencies anew, with their hashes
 	scripts/lock.sh $(BIN)/uv
 
-schema: $(VENV)/.installed
+schema: $(VENV)/.installed ## config.schema.json and the tables of docs/configuration.md, from the models
 	$(BIN)/python -m exporter.config.schema > config.schema.json
 	$(BIN)/python scripts/configuration-tables.py docs/configuration.md
 
-dashboards: $(VENV)/.installed-dev
+rooms: ## the picture of the packages in docs/architecture.md, from the sources
+	$(PYTHON) scripts/rooms.py docs/architecture.md
+
+dashboards: $(VENV)/.installed-dev ## dashboards/*.json, from the code beside them
 	$(BIN)/python -m dashboards
 
-manifests:
+manifests: ## the rules for the Prometheus operator, from alerts/
 	$(PYTHON) scripts/prometheus-rule.py > deploy/kubernetes/monitoring/prometheusrule.yaml
 
 # Equal to the byte from one commit. Wants no network: the locked build backend is there already.
-dist: $(VENV)/.installed-dev
+dist: $(VENV)/.installed-dev ## builds the wheel and the source distribution
 	rm -rf $(DIST)
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
 	    $(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir $(DIST)
 
 # All tests against what is released, in an environment of its own.
-test-wheel: dist peers
+test-wheel: dist peers ## all tests against the built wheel
 	scripts/test-wheel.sh $(PYTHON) $(DIST)
 
-clean:
+clean: ## removes what the others made
 	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 
 $(BIN)/python:

@@ -26,7 +26,7 @@ from tests.support.peers import (
 from tests.support.peers.ci import in_ci
 from tests.support.peers.daemon import EXPORTER
 
-pytest_plugins = ["pytester", "tests.support.peers.requirement"]
+pytest_plugins = ["pytester", "tests.support.peers.requirement", "tests.support.processes"]
 
 # A noisy machine says nothing about an example. In CI every run tries the same examples, so that a failure
 # belongs to the change that it is seen with; elsewhere each run looks for new ones.

@@ -22,6 +22,8 @@ SLOW_DOWN_LIMIT: Final = 8
 
 RETRY_AFTER_LIMIT: Final = 86_400.0
 """Seconds: the longest that a provider's Retry-After is heeded."""
+FIRST_POLLS: Final = 30.0
+"""Seconds over which first polls are spread, beside 0.1 s for each account."""
 
 
 class Terms(Protocol):
@@ -138,11 +140,12 @@ def balance(reading: Reading) -> int | None:
     return 0 if reading.available is None and reading.code.exhausted else reading.available
 
 
-def first_poll(name: str, interval: float, accounts: int) -> float:
+def first_poll(name: str, interval: float, accounts: int, spread: float = FIRST_POLLS) -> float:
     """Return after how many seconds an account is first polled, of so many ``accounts``.
 
-    The polls are spread evenly and always alike, so that a restart is no burst for the provider.
+    The polls are spread evenly and always alike, so that a restart is no burst for the provider: over
+    ``spread`` seconds and a tenth of one for each account, within an interval.
     """
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     fraction = int.from_bytes(digest, "big") / 2**64
-    return fraction * min(interval, 30.0 + 0.1 * accounts)
+    return fraction * min(interval, spread + 0.1 * accounts)

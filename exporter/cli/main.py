@@ -17,6 +17,7 @@ from exporter.cli import remedies, stdio
 from exporter.cli.flags import PROGRAM, Command, UsageError, parser
 from exporter.cli.messages import Messages, log_format
 from exporter.config import ConfigError, load
+from exporter.daemon.pace import PACE, Pace
 from exporter.daemon.signals import stop_signals_held
 from exporter.storage.engine import StorageError
 
@@ -35,14 +36,14 @@ the loop for a quarter of a second: so long it takes to look at all that 10,000 
 """
 
 
-def run() -> NoReturn:
+def run(pace: Pace = PACE) -> NoReturn:
     """Run the command line of this process."""
     # Where no event loop takes it, SIGTERM ends it as an interrupt does: in good order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stdio.prepare()
     gc.set_threshold(*COLLECT)
     try:
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(main(sys.argv[1:], pace))
     except KeyboardInterrupt:
         sys.exit(EXIT_OK)
     finally:
@@ -51,11 +52,13 @@ def run() -> NoReturn:
             sys.exit(EXIT_FAILED)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], pace: Pace = PACE) -> int:
     """Run a command line and return its exit code: 0, 1 for what can't be had, 2 for what is wrong in it."""
     messages = Messages(log_format(arguments))
     try:
-        options = parser(_daemon, _check, _demo, _simulator).parse_args(arguments)
+        options = parser(_daemon, _check, _demo, _simulator).parse_args(
+            arguments, argparse.Namespace(pace=pace)
+        )
     except UsageError as error:
         messages.usage(error.program, str(error))
         sys.exit(EXIT_USAGE)  # as argparse ends --help
@@ -194,6 +197,7 @@ def _daemon_options(options: argparse.Namespace, storage_path: Path | None) -> "
         auto_reload=options.config_auto_reload,
         web_config=options.web_config_file,
         check=_check_command(options, storage_path),
+        pace=options.pace,
     )
 
 

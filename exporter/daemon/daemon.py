@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter import __version__
 from exporter.config import Account, Config, redacted
 from exporter.daemon.background import Background
+from exporter.daemon.pace import PACE, Pace
 from exporter.daemon.reload import Reloading
 from exporter.daemon.signals import raise_file_limit, stop_signals
 from exporter.daemon.state_file import open_storage, tell_of
@@ -42,23 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STOP_GRACE: Final = 4.0
-"""Seconds that polls under way have to end when the daemon stops; supervisors kill after ten or more."""
-
 KEEP_GRACE: Final = 2.0
 """Seconds to keep refusals that came last: those that aren't by then leave their tries open."""
-
-PUBLISH_EVERY: Final = 0.5
-"""Seconds between two batches of changed states that are stored and shown."""
-
-WATCH_EVERY: Final = 1.0
-"""Seconds between two looks at files that may have changed."""
-
-SUMMARY_EVERY: Final = 3600.0
-"""Seconds between two lines in the log about accounts that go on failing: each told of it once."""
-
-LOOK_AROUND_EVERY: Final = 30.0
-"""Seconds between two looks at what ``check`` has suspended or resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +59,7 @@ class Options:
     web_config: Path | None = None
     check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
     """The words of the command that asks for one account of this daemon, as far as to the account's name."""
+    pace: Pace = PACE
 
 
 class Daemon:
@@ -95,6 +82,7 @@ class Daemon:
         self._reloading = Reloading(
             load_config,
             automatic=options.auto_reload,
+            quiet=options.pace.quiet,
             clock=self._clock,
             metrics=self._metrics,
             log=log,
@@ -146,7 +134,7 @@ class Daemon:
             return
         self._background.storage = storage
         tell_of(storage, self._log)
-        verifying = self._background.start_regularly(WATCH_EVERY, storage.verify)
+        verifying = self._background.start_regularly(self._options.pace.watch, storage.verify)
         try:
             yield storage
         finally:
@@ -176,7 +164,7 @@ class Daemon:
         server = Server(pages, options.listen_addresses, options.web_config, self._log)
         try:
             await server.start()
-            watching = self._background.start_regularly(WATCH_EVERY, server.refresh)
+            watching = self._background.start_regularly(self._options.pace.watch, server.refresh)
             yield
             watching.cancel()
         finally:
@@ -184,6 +172,7 @@ class Daemon:
 
     @asynccontextmanager
     async def _polling(self, storage: Storage) -> AsyncIterator[None]:
+        pace = self._options.pace
         gate = Gate(
             storage,
             self._clock,
@@ -213,6 +202,7 @@ class Daemon:
             log=self._log,
             states=storage.read(lambda db: load(db, self._clock.time(), codes.code)),
             remembered=storage.read(lambda db: remembered(db, codes.code)),
+            first_polls=pace.first_polls,
         )
         self._roster = roster
         publisher = Publisher(self._accounts, storage, self._exposition)
@@ -222,15 +212,15 @@ class Daemon:
         tasks = [
             background.start(self._start(roster)),
             background.start(self._publish(roster, publisher)),
-            background.start_regularly(LOOK_AROUND_EVERY, roster.look_around),
-            background.start_regularly(SUMMARY_EVERY, self._tell_failing),
+            background.start_regularly(pace.look_around, roster.look_around),
+            background.start_regularly(pace.summary, self._tell_failing),
         ]
         if self._options.auto_reload:
-            tasks.append(background.start_regularly(WATCH_EVERY, self._reloading.reload_if_changed))
+            tasks.append(background.start_regularly(pace.watch, self._reloading.reload_if_changed))
         try:
             yield
         finally:
-            await scheduler.stop(STOP_GRACE)
+            await scheduler.stop(pace.stop)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -249,7 +239,7 @@ class Daemon:
         await self._background.guarded(publisher.publish)
         self._shown.set()
         gc.freeze()  # what is there by now stays: no need to look for garbage among it
-        await self._background.regularly(PUBLISH_EVERY, publisher.publish)
+        await self._background.regularly(self._options.pace.publish, publisher.publish)
 
     def _reload_by_signal(self) -> None:
         async def reload() -> None:

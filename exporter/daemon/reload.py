@@ -4,7 +4,6 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -13,15 +12,12 @@ from exporter.config import Config, ConfigError
 from exporter.metrics import ExporterMetrics
 from exporter.watch import Signature, Watch, signature
 
-SETTLE: Final = 5.0
-"""Seconds that a change of the configuration or of what it names must have stood still before a reload."""
-
 
 class Reloading:
     """Loads the configuration with ``load``, off the loop, as with thousands of accounts it takes a while.
 
     ``config`` is the one in force, ``None`` until it is loaded. With ``automatic`` changes of its files are
-    watched for.
+    watched for, and taken up once they are unchanged for ``quiet`` seconds.
     """
 
     def __init__(
@@ -29,6 +25,7 @@ class Reloading:
         load: Callable[[], Config],
         *,
         automatic: bool,
+        quiet: float,
         clock: Clock,
         metrics: ExporterMetrics,
         log: FilteringBoundLogger,
@@ -36,6 +33,7 @@ class Reloading:
         self.config: Config | None = None
         self._load = load
         self._automatic = automatic
+        self._quiet = quiet
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -89,7 +87,7 @@ class Reloading:
                 self._put_in_force(config, watch)
             except ConfigError as error:
                 self._refused = error.files
-                self._watch = self._watch and Watch(SETTLE, self._watched(), before)
+                self._watch = self._watch and Watch(self._quiet, self._watched(), before)
                 self._metrics.config_refused()
                 for line in error.errors:
                     self._log.error("configuration not reloaded", error=line)
@@ -110,7 +108,7 @@ class Reloading:
     def _read(self, before: Signature | None) -> tuple[Config, Watch | None]:
         """Load the configuration, with a watch that misses no change since ``before``."""
         config = self._load()
-        return config, Watch(SETTLE, config.watched(), before) if self._automatic else None
+        return config, Watch(self._quiet, config.watched(), before) if self._automatic else None
 
     def _signature(self) -> Signature | None:
         return signature(self._watched()) if self._watch else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from structlog.typing import FilteringBoundLogger
 
 from exporter.account.login import Login
-from exporter.account.policy import first_poll, postponed, renewed, suspended
+from exporter.account.policy import FIRST_POLLS, first_poll, postponed, renewed, suspended
 from exporter.account.state import State, Suspension, as_of
 from exporter.clock import Clock
 from exporter.config import Account, Config
@@ -26,7 +26,8 @@ class Roster:
     ``states`` are those that the storage had at the start, by ``Account.guard_key``. ``remembered`` are the
     keys of which the guard remembers a refused credential, with a suspension where there is one: whether it
     is the present one is looked at before these accounts are polled, which takes a while for each.
-    ``arrange`` is told which accounts are to be shown, in their order.
+    ``arrange`` is told which accounts are to be shown, in their order. First polls are spread over
+    ``first_polls`` seconds and a little for each account.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Roster:
         log: FilteringBoundLogger,
         states: Mapping[str, State],
         remembered: Mapping[str, Suspension | None],
+        first_polls: float = FIRST_POLLS,
     ) -> None:
         self._accounts = accounts
         self._providers = providers
@@ -54,6 +56,7 @@ class Roster:
         """Set once the accounts of a first configuration are there; the guard may still look at some."""
         self._states = dict(states)
         self._remembered = dict(remembered)
+        self._first_polls = first_polls
         self._gone: dict[str, Monitored] = {}  # accounts that a reload has removed, by Account.guard_key
         # Accounts that wait for the guard to look at what it remembers, and when they were due.
         self._pending: dict[str, float] = {}
@@ -195,7 +198,9 @@ class Roster:
         """Return a due time that is ahead, but not by more than the interval."""
         now = self._clock.time()
         due = min(stored or 0.0, now + account.interval)
-        return due if due > now else now + first_poll(account.name, account.interval, count)
+        if due > now:
+            return due
+        return now + first_poll(account.name, account.interval, count, self._first_polls)
 
     def _schedule(self, monitored: Monitored, old: Monitored | None) -> None:
         """Give an account to the scheduler, unless it is there already or isn't to be polled (yet)."""

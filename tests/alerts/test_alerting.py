@@ -5,14 +5,12 @@ The rules and the inhibition are the shipped ones; only the clock of the rules i
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from exporter.config.duration import format_duration, parse_duration
 from exporter.simulator import PASSWORD, Simulator
-from tests.daemon.test_end_to_end import control
+from tests.support.alerts import ALERTS, hastened_rules
 from tests.support.peers import (
     Alertmanager,
     AlertmanagerFactory,
@@ -23,35 +21,11 @@ from tests.support.peers import (
     eventually,
 )
 from tests.support.peers.loop import LoopThread
-from tests.support.places import ROOT
+from tests.support.simulation import control
 
-ALERTS = ROOT / "alerts"
 ACCOUNTS = ("healthy", "topped-up", "running-out", "load-00001", "load-00002")
-HASTE = 60
-"""How much faster than written the rules wait and are evaluated: a minute is a second."""
 PATIENCE = 60.0
 """Seconds for what takes about five on a machine that has nothing else to do."""
-
-
-def hastened_rules(directory: Path) -> list[Path]:
-    """The shipped rules with shorter waits and intervals of groups, nothing else changed."""
-    directory.mkdir()
-    written = []
-    for file in sorted(ALERTS.glob("*.rules.yml")):
-        content = yaml.safe_load(file.read_text())
-        for group in content["groups"]:
-            _hasten(group, "interval")
-            for rule in group["rules"]:
-                _hasten(rule, "for")
-                _hasten(rule, "keep_firing_for")
-        written.append(directory / file.name)
-        written[-1].write_text(yaml.safe_dump(content, sort_keys=False))
-    return written
-
-
-def _hasten(rule_or_group: dict[str, Any], key: str) -> None:
-    if key in rule_or_group:
-        rule_or_group[key] = format_duration(parse_duration(rule_or_group[key]) / HASTE)
 
 
 def telling(webhook: Webhook) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.alerts.test_rules import ALERTS, RUNBOOKS, SEVERITIES
+from tests.support.alerts import ALERTS, RUNBOOKS, SEVERITIES
 from tests.support.peers import AlertmanagerFactory, MailServer, amtool, eventually
 from tests.support.places import ROOT
 

@@ -3,7 +3,6 @@
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +11,19 @@ import yaml
 
 from exporter.exposition.families import ACCOUNT_FAMILIES
 from exporter.metrics import ExporterMetrics
+from tests.support.alerts import (
+    ALERTS,
+    METRIC,
+    RECORDED,
+    RULE_FILES,
+    RUNBOOK_URL,
+    RUNBOOKS,
+    SEVERITIES,
+    TESTS,
+    alerts,
+    rules,
+)
 from tests.support.places import ROOT
-
-ALERTS = ROOT / "alerts"
-RULE_FILES = sorted(ALERTS.glob("*.rules.yml"))
-TESTS = sorted((ALERTS / "tests").glob("*.yml"))
-RUNBOOKS = ROOT / "docs" / "runbooks"
-RUNBOOK_URL = "https://github.com/cfdi-stamps-exporter/cfdi-stamps-exporter/blob/main/docs/runbooks/"
-
-SEVERITIES = {
-    "CfdiStampsExhausted": {"critical"},
-    "CfdiStampsLow": {"warning", "critical"},
-    "CfdiStampsRunningOut": {"warning", "critical"},
-    "CfdiAccountSuspended": {"critical"},
-    "CfdiAccountDown": {"warning"},
-    "CfdiBalanceStale": {"warning"},
-    "CfdiConsumptionSpike": {"warning"},
-    "CfdiConsumptionStopped": {"warning"},
-    "CfdiBalanceMismatch": {"info"},
-    "CfdiStampsPurchased": {"info"},
-    "CfdiAccountPolledTwice": {"critical"},
-    "CfdiProviderDown": {"critical"},
-    "CfdiExporterConfigReloadFailed": {"warning"},
-    "CfdiExporterStorageFailing": {"critical"},
-    "CfdiExporterOverloaded": {"warning"},
-    "CfdiExporterDown": {"critical"},
-}
-"""The alerts that users route by: their names and severities are fixed."""
-
-METRIC = re.compile(r"(?<![\w:\"])(?:cfdi|process)_\w+(?![\w:])")
-"""A metric of the exporter in a PromQL expression; what rules record has a colon in its name."""
-RECORDED = re.compile(r"(?<![\w:])\w+:[\w:]+")
-
-
-def rules() -> Iterator[dict[str, Any]]:
-    for file in RULE_FILES:
-        for group in yaml.safe_load(file.read_text())["groups"]:
-            yield from group["rules"]
-
-
-def alerts() -> list[dict[str, Any]]:
-    return [rule for rule in rules() if "alert" in rule]
 
 
 def promtool(*arguments: str | Path) -> str:

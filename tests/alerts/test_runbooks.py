@@ -6,7 +6,7 @@ import pytest
 
 from exporter.account.outcome import Reason
 from exporter.provider.solucion_factible.codes import CODES
-from tests.alerts.test_rules import RUNBOOKS, SEVERITIES
+from tests.support.alerts import RUNBOOKS, SEVERITIES
 
 LANGUAGES = {"en": RUNBOOKS, "es": RUNBOOKS / "es"}
 PAGES = [*SEVERITIES, "response-codes"]

@@ -117,6 +117,7 @@ def test_tables_say_what_was_missed() -> None:
     assert "today, 10 minutes." in text
 
 
+@pytest.mark.process
 def test_the_machine_and_the_versions_are_known() -> None:
     """The report names what it was measured on and with, and nothing of where that is."""
     assert "cores" in machine()["CPU"]
@@ -144,6 +145,7 @@ def test_the_configuration_is_accepted_without_a_remark(tmp_path: Path) -> None:
     ] * 3
 
 
+@pytest.mark.process
 def test_the_provider_holds_answers_and_counts_them() -> None:
     """Its answers are good, and while it holds them a caller waits and nothing is counted."""
     with Provider() as provider, socket.create_connection(("127.0.0.1", provider.port), 5) as caller:
@@ -196,6 +198,7 @@ def test_a_scrape_is_read_to_its_end(coding: Coding) -> None:
     assert ending[0] < read_at[0] < ending[1] < read_at[1]
 
 
+@pytest.mark.process
 def test_the_naive_exporter_shows_the_same_series() -> None:
     """What is compared is the same: its series are those of the exporter after one good poll."""
     with Provider() as provider:

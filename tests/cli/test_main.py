@@ -20,12 +20,12 @@ import pytest
 from exporter import __version__
 from exporter.cli.main import main
 from exporter.simulator import Simulator
-from tests.daemon.test_end_to_end import config, running
-from tests.support.configs import make_certificates
+from tests.support.configs import config, make_certificates
 from tests.support.peers import DaemonFactory, eventually
 from tests.support.peers.daemon import EXPORTER
 from tests.support.peers.http import request
 from tests.support.peers.process import Process
+from tests.support.simulation import running
 
 CONFIG = config("http://127.0.0.1:9/nobody?wsdl", "acme", "globex", interval="1h")
 PROGRAM = "cfdi-stamps-exporter"
@@ -175,6 +175,7 @@ def test_the_help_fits_a_screen_and_explains(
 # The configuration. ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_sound_configuration_passes_the_check(folder: Path) -> None:
     """Exit code 0, a line that says what was read; nothing is opened, made or written."""
     before = sorted(folder.iterdir())
@@ -183,6 +184,7 @@ def test_a_sound_configuration_passes_the_check(folder: Path) -> None:
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.process
 def test_all_errors_of_both_files_are_said_at_once(folder: Path) -> None:
     """Exit code 2, on stderr, without a time or a level: for a person."""
     (folder / "config.yaml").write_text("accounts: [{name: '', username: u, password: hunter2}]\nx: y\n")
@@ -197,6 +199,7 @@ def test_all_errors_of_both_files_are_said_at_once(folder: Path) -> None:
     ]
 
 
+@pytest.mark.process
 def test_the_web_configuration_belongs_to_the_check(folder: Path) -> None:
     make_certificates(folder)
     (folder / "web.yml").write_text("tls_server_config: {cert_file: client.pem, key_file: client.key}\n")
@@ -207,6 +210,7 @@ def test_the_web_configuration_belongs_to_the_check(folder: Path) -> None:
     assert done.stderr == "web.yml:1: tls_server_config.key_file: No such file or directory\n"
 
 
+@pytest.mark.process
 def test_no_plugin_of_pydantic_sees_the_configuration(folder: Path) -> None:
     """Not even one of the environment's choice: it would be shown every password."""
     (folder / "eavesdropper.py").write_text("print('I am listening')\nplugin = None\n")
@@ -222,6 +226,7 @@ REMEDY = (
 )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", [[], ["--config.check"], ["check", "acme"]])
 def test_a_configuration_that_is_missing(arguments: list[str]) -> None:
     done = run("--config.file=missing.yaml", "--web.listen-address=127.0.0.1:0", *arguments)
@@ -230,6 +235,7 @@ def test_a_configuration_that_is_missing(arguments: list[str]) -> None:
     assert done.stderr.splitlines()[-1] == f"missing.yaml: No such file or directory: {REMEDY}"
 
 
+@pytest.mark.process
 def test_a_bad_web_configuration_is_told_before_anything_is_served(folder: Path) -> None:
     (folder / "web.yml").write_text("rate_limit: {}\n")
     done = run("--web.config.file=web.yml", "--web.listen-address=127.0.0.1:0")
@@ -241,6 +247,7 @@ def test_a_bad_web_configuration_is_told_before_anything_is_served(folder: Path)
 # What can't be had. ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_storage_that_can_not_be_used_is_exit_code_1(folder: Path) -> None:
     """One line; the daemon and a check alike."""
     (folder / "state.db").write_text("this is no database, and long enough to be told from one")
@@ -261,6 +268,7 @@ def taken() -> Iterator[str]:
         yield f"127.0.0.1:{holder.getsockname()[1]}"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [[], ["demo"], ["--web.listen-address=127.0.0.1:0", "demo"]])
 def test_a_port_that_is_taken_is_exit_code_1(taken: str, command: list[str]) -> None:
     done = run(*command, f"--web.listen-address={taken}")
@@ -272,6 +280,7 @@ def test_a_port_that_is_taken_is_exit_code_1(taken: str, command: list[str]) -> 
     )
 
 
+@pytest.mark.process
 def test_the_simulator_says_so_too(taken: str) -> None:
     done = run("simulator", f"--simulator.listen-address={taken}")
     assert done.returncode == 1
@@ -473,6 +482,7 @@ def on_terminal(*arguments: str, **env: str) -> str:
     return shown.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.process
 def test_a_check_is_in_colour_on_a_terminal_and_plain_elsewhere(folder: Path) -> None:
     """Green, yellow or red by what the answer means; without the colours the text is the same."""
     simulator = Simulator()
@@ -521,6 +531,7 @@ def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("env", [{}, UNBUFFERED])
 @pytest.mark.parametrize("arguments", ["--help", "--version", "--config.check"])
 def test_a_reader_that_has_seen_enough_is_no_error(arguments: str, env: dict[str, str]) -> None:
@@ -529,6 +540,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(arguments: str, env: dict[str
     assert done.stderr == "0\n"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("env", [{}, UNBUFFERED])
 def test_a_full_disk_is_an_error(env: dict[str, str]) -> None:
     """What a script reads from that file isn't all of it."""
@@ -538,6 +550,7 @@ def test_a_full_disk_is_an_error(env: dict[str, str]) -> None:
     assert "No space left on device" in done.stderr
 
 
+@pytest.mark.process
 def test_closed_output_changes_no_exit_code() -> None:
     """Nor does anything else, such as the storage, come to stand where errors are written to."""
     assert shell("$0 --config.check >&-").returncode == 0
@@ -550,6 +563,7 @@ def test_closed_output_changes_no_exit_code() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.process
 def test_letters_that_the_output_lacks_are_escaped(folder: Path) -> None:
     (folder / "config.yaml").write_text(CONFIG.replace("name: acme", 'name: "ñandú 📨"'))
     done = run("check", "ñandú 📨", PYTHONIOENCODING="ascii")
@@ -561,6 +575,7 @@ def test_letters_that_the_output_lacks_are_escaped(folder: Path) -> None:
 # The process. ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_signal_at_any_moment_of_the_start_ends_it_in_good_order(folder: Path) -> None:
     """20 moments from the first line of our code on, 0.05 s apart: exit code 0 within 5 s, no traceback."""
     launcher = "from exporter.cli.main import run; print('begun', flush=True); run()"
@@ -579,6 +594,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_it_in_good_order(folder: Path)
     assert not any("Traceback" in said or "level=error" in said for _, said in ends), ends
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
 @pytest.mark.parametrize("command", [(), ("demo",), ("simulator", "--simulator.listen-address=127.0.0.1:0")])
 def test_a_signal_while_the_loop_is_made_waits_for_it(
@@ -604,6 +620,7 @@ def test_a_signal_while_the_loop_is_made_waits_for_it(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["demo", "simulator"])
 def test_the_other_commands_end_in_good_order_too(folder: Path, command: str) -> None:
     for number, signal in enumerate((SIGTERM, SIGINT)):
@@ -615,6 +632,7 @@ def test_the_other_commands_end_in_good_order_too(folder: Path, command: str) ->
         assert "Traceback" not in process.log
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&1 | :", "<&- >&- 2>&-"])
 def test_a_log_that_can_not_be_written_ends_nothing(folder: Path, redirection: str) -> None:
     """Its disk is full, its reader has gone, or there is none: it polls, serves, and stops in good order."""
@@ -624,7 +642,7 @@ def test_a_log_that_can_not_be_written_ends_nothing(folder: Path, redirection: s
     daemon = f'echo $$ > pid; exec "$0" -m exporter {flags}'
     line = f"(sleep 0.2; sh -c '{daemon}' \"$0\"; echo $? > code) {redirection}"
     with running(simulator := Simulator()):
-        (folder / "config.yaml").write_text(config(simulator.wsdl_url, "healthy@demo.example", interval="1h"))
+        (folder / "config.yaml").write_text(config(simulator.wsdl_url, "healthy@demo.example"))
         process = Process(["sh", "-c", line, sys.executable], folder / "log", cwd=folder, env={})
         try:
             eventually(lambda: is_polled(address))

@@ -56,6 +56,7 @@ def test_switched_on_is_all() -> None:
     assert set(yaml.safe_load(on)["environments"]["production"]) == {"concurrency", "proxy_url", "tls_config"}
 
 
+@pytest.mark.process
 def test_schema_file_is_current() -> None:
     """config.schema.json is what the models say: `make schema` writes it."""
     printed = subprocess.run(

@@ -211,6 +211,7 @@ def test_ten_thousand_accounts() -> None:
     assert time.process_time() - begin < 15
 
 
+@pytest.mark.process
 def test_the_model_is_cheap_to_import() -> None:
     """What needs only the dataclasses doesn't pay for reading YAML."""
     code = "import sys, exporter.config.model; print({'pydantic', 'yaml'} & set(sys.modules))"

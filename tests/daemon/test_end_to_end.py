@@ -1,22 +1,19 @@
 """The main job with nothing left out: the daemon as a process, real SOAP over HTTP, a real Prometheus."""
 
 import html
-import json
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from signal import SIGINT, SIGTERM, Signals
+from signal import SIGINT, SIGTERM
 
 import pytest
 
 from exporter.simulator import PASSWORD, Simulator
+from tests.support.configs import config
 from tests.support.peers import (
-    Daemon,
     DaemonFactory,
     PhpProvider,
     PrometheusFactory,
@@ -24,68 +21,11 @@ from tests.support.peers import (
     promtool_check_metrics,
 )
 from tests.support.peers.daemon import EXPORTER
-from tests.support.peers.loop import LoopThread
+from tests.support.series import shown_when, total
+from tests.support.simulation import control, running
 
 SUSPENDED = "cfdi_account_suspended"
 THREE = ("acme", "globex", "initech")
-
-
-@contextmanager
-def running(simulator: Simulator) -> Iterator[None]:
-    """Run a simulator in a thread."""
-    with LoopThread("simulator") as loop:
-        loop.run(simulator.start())
-        try:
-            yield
-        finally:
-            loop.run(simulator.stop())
-
-
-def config(wsdl: str, *accounts: str, interval: str = "1s", extra: str = "", environment: str = "") -> str:
-    """Return a configuration for accounts by their usernames, with the simulator's password."""
-    lines = [
-        f"global: {{environment: peer, interval: {interval}{extra}}}",
-        f'environments: {{peer: {{wsdl: "{wsdl}"{environment}}}}}',
-        "accounts:",
-        *(
-            f"- {{name: {name.partition('@')[0]}, username: {name}, password: {PASSWORD}}}"
-            for name in accounts
-        ),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def shown_when(
-    exporter: Daemon, condition: Callable[[dict[str, float]], bool], timeout: float = 20
-) -> dict[str, float]:
-    """Wait until the metrics meet a condition and return them."""
-
-    def met() -> dict[str, float] | None:
-        metrics = exporter.metrics()
-        return metrics if condition(metrics) else None
-
-    metrics = eventually(met, timeout)
-    assert metrics is not None
-    return metrics
-
-
-def control(simulator: Simulator, username: str, **changes: object) -> None:
-    """Change a simulated account from outside, as a user would."""
-    port = int(simulator.wsdl_url.split(":")[2].partition("/")[0])
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request(
-        "POST",
-        f"/simulator/accounts/{username}",
-        json.dumps(changes),
-        {"Content-Type": "application/json"},
-    )
-    assert connection.getresponse().status == 200
-    connection.close()
-
-
-def total(metrics: dict[str, float], family: str, account: str) -> float:
-    """Return the sum of an account's series of a family."""
-    return sum(value for name, value in metrics.items() if name.startswith(f'{family}{{account="{account}"'))
 
 
 @pytest.mark.peer("php")
@@ -259,16 +199,17 @@ def test_prometheus_scrapes_it_and_promtool_has_no_complaint(
 
 
 @pytest.mark.peer("php")
-@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
-def test_it_ends_within_5_seconds_during_polls(
-    daemon: DaemonFactory, php_provider: PhpProvider, number: Signals
-) -> None:
-    """A signal during polls that take long: exit code 0, in time."""
-    php_provider.set("acme", password=PASSWORD, contracted=10, used=1, available=9, delay=30.0)
-    exporter = daemon(config(php_provider.wsdl_url, "acme"))
-    eventually(lambda: php_provider.calls("acme"))
-    assert exporter.stop(number, timeout=5) == 0
-    assert "Traceback" not in exporter.log
+def test_it_ends_within_5_seconds_during_polls(daemon: DaemonFactory, php_provider: PhpProvider) -> None:
+    """Either signal during polls that take long: exit code 0, in time. Both at once, as this is waiting."""
+    signals = {"acme": SIGTERM, "globex": SIGINT}
+    for name in signals:
+        php_provider.set(name, password=PASSWORD, contracted=10, used=1, available=9, delay=30.0)
+    exporters = {name: daemon(config(php_provider.wsdl_url, name)) for name in signals}
+    eventually(lambda: all(php_provider.calls(name) for name in signals))
+    with ThreadPoolExecutor() as pool:
+        ends = pool.map(lambda name: exporters[name].stop(signals[name], timeout=5), signals)
+        assert list(ends) == [0, 0]
+    assert not any("Traceback" in exporter.log for exporter in exporters.values())
 
 
 NO_NAME_SERVER = """\

@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.test_end_to_end import config, shown_when
+from tests.support.configs import config
 from tests.support.peers import Daemon, DaemonFactory
 from tests.support.peers.daemon import EXPORTER
 from tests.support.peers.logfmt import fields
 from tests.support.peers.process import Process
+from tests.support.series import shown_when
 
 ACCOUNTS = 1000
 INTERVAL = "5s"  # so 200 polls a second
 CONCURRENCY = 50
 HANGING = 500
-SCRAPING_SECONDS = 5.0
+SCRAPING_SECONDS = 3.0
 MOST_MEMORY = 250e6
 MEMORY, FILES = "process_resident_memory_bytes", "process_open_fds"
 POLLED = "cfdi_poll_duration_seconds_count"

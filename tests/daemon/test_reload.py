@@ -1,4 +1,4 @@
-"""The configuration in force, alone; with the daemon around it: `test_reload.py`."""
+"""The configuration in force, alone; with the daemon around it: `test_reloads.py`."""
 
 import asyncio
 import weakref
@@ -29,7 +29,7 @@ def test_nothing_of_a_refused_configuration_stays(clock: FakeClock) -> None:
 
     async def refused() -> None:
         metrics, logger = ExporterMetrics("x"), log.logger("error", "logfmt")
-        reloading = Reloading(load, automatic=False, clock=clock, metrics=metrics, log=logger)
+        reloading = Reloading(load, automatic=False, quiet=5.0, clock=clock, metrics=metrics, log=logger)
         for _ in range(3):
             assert await reloading.reload() == ("config.yaml:1:1: wrong",)
 

@@ -1,7 +1,6 @@
 """Reloading: all or nothing, by any of three ways, with polls under way and again and again."""
 
 import ssl
-import sys
 import threading
 import time
 from collections import Counter
@@ -13,12 +12,14 @@ from typing import Any
 import pytest
 import trustme
 
-from exporter.account.policy import first_poll
 from exporter.simulator import PASSWORD, Simulator
-from tests.daemon.test_end_to_end import config, running, shown_when, total
+from tests.support.configs import config
 from tests.support.peers import Daemon, DaemonFactory, eventually
+from tests.support.peers.daemon import launched
 from tests.support.peers.hostile import HOST, HostileProvider
 from tests.support.peers.misbehaviour import answers
+from tests.support.series import shown_when, total
+from tests.support.simulation import running
 
 GOOD = "cfdi_exporter_config_last_reload_successful"
 GOOD_AT = "cfdi_exporter_config_last_reload_success_timestamp_seconds"
@@ -26,19 +27,11 @@ RELOADED = 'msg="configuration reloaded"'
 NOT_RELOADED = 'msg="configuration not reloaded"'
 RESPONSES, FAILURES = "cfdi_responses_total", "cfdi_poll_failures_total"
 
-SETTLE = 1.5
-SOONER = f"import exporter.daemon.daemon as d; d.SETTLE, d.WATCH_EVERY = {SETTLE}, 0.1"
-"""The automatic reload of the daemon, with less patience than people have: no flag is needed for that."""
+QUIET = 1.0
+"""Seconds without a change before a reload: tests would only wait through the five that people have."""
 
-SOON = sorted(
-    (f"load-{number:05}" for number in range(1, 201)), key=lambda name: first_poll(name, 3600.0, 1)
-)[:4]
-"""Accounts whose first poll comes at once: it is spread over half a minute, the same for each name."""
-
-
-def launcher(*statements: str) -> list[str]:
-    """The program as it is, after some statements."""
-    return [sys.executable, "-c", "\n".join([*statements, "from exporter.cli.main import run", "run()"])]
+AT_ONCE = {"first_polls": 0.0}
+SOON = {**AT_ONCE, "quiet": QUIET, "watch": 0.05}
 
 
 def users(*names: str) -> list[str]:
@@ -70,14 +63,14 @@ def test_what_has_changed_is_taken_up_and_nothing_else(
     daemon: DaemonFactory, reload: Callable[[Daemon], None]
 ) -> None:
     """By POST, SIGHUP and itself: removed is gone at once, new is polled soon, unchanged stays as it is."""
-    simulator = Simulator(extra_accounts=200)
-    stays, goes, comes = SOON[:3]
+    simulator = Simulator(extra_accounts=3)
+    stays, goes, comes = (f"load-{number:05}" for number in range(1, 4))
     with running(simulator):
         exporter = daemon(
             config(simulator.wsdl_url, *users(stays, goes), interval="1h"),
             "--web.enable-lifecycle",
             "--config.auto-reload",
-            command=launcher(SOONER),
+            command=launched(**SOON),
         )
         polled = lambda shown: all(total(shown, RESPONSES, one) == 1 for one in (stays, goes))  # noqa: E731
         before = shown_when(exporter, polled)
@@ -139,12 +132,16 @@ def test_a_file_that_can_not_be_read_changes_nothing(daemon: DaemonFactory, gone
 
 def test_a_poll_in_flight_is_not_cut_off(daemon: DaemonFactory) -> None:
     """Its answer counts, though the configuration was reloaded three times meanwhile."""
-    simulator = Simulator(extra_accounts=200)
-    one, other = SOON[:2]
+    simulator = Simulator(extra_accounts=2)
+    one, other = "load-00001", "load-00002"
     account = simulator.accounts[f"{one}@demo.example"]
     account.delay = 3.0
     with running(simulator):
-        exporter = daemon(config(simulator.wsdl_url, *users(one), interval="1h"), "--web.enable-lifecycle")
+        exporter = daemon(
+            config(simulator.wsdl_url, *users(one), interval="1h"),
+            "--web.enable-lifecycle",
+            command=launched(**AT_ONCE),
+        )
         eventually(lambda: account.calls == 1)
         for names in ((one, other), (other, one), (one,)):
             exporter.config_file.write_text(config(simulator.wsdl_url, *users(*names), interval="1h"))
@@ -158,16 +155,16 @@ def test_a_poll_in_flight_is_not_cut_off(daemon: DaemonFactory) -> None:
 def test_by_itself_it_reloads_only_what_has_stood_still(daemon: DaemonFactory) -> None:
     """While an editor writes piece by piece nothing happens; then it is one reload, not many."""
     text = config("http://127.0.0.1:9/nobody?wsdl", "acme", interval="1h")
-    exporter = daemon(text, "--config.auto-reload", command=launcher(SOONER))
+    exporter = daemon(text, "--config.auto-reload", command=launched(**SOON))
     pieces = text.replace("acme", "globex")
-    end = time.monotonic() + 2 * SETTLE
+    end = time.monotonic() + 2 * QUIET
     while time.monotonic() < end:
         exporter.config_file.write_text(f"{pieces}# {time.monotonic()}\naccounts: [")
         time.sleep(0.02)
     assert "reloaded" not in exporter.log
     exporter.config_file.write_text(pieces)
     shown_when(exporter, lambda shown: shows(shown, "globex"))
-    time.sleep(SETTLE + 0.5)
+    time.sleep(QUIET + 0.5)
     assert exporter.log.count(RELOADED) == 1
     assert NOT_RELOADED not in exporter.log
 
@@ -186,7 +183,7 @@ def test_by_itself_it_takes_up_a_new_password_and_a_new_file_of_accounts(
             )
             + "account_files: ['accounts.d/*.yaml']\n",
             "--config.auto-reload",
-            command=launcher(SOONER),
+            command=launched(**SOON),
         )
         suspended = 'cfdi_account_suspended{account="load-00001"}'
         shown_when(exporter, lambda shown: shown.get(suspended) == 1)
@@ -216,7 +213,7 @@ def test_by_itself_it_takes_up_certificates_towards_the_provider(
         provider.listen("https", served)
         wsdl = provider.wsdl("https", scheme="https")
         text = config(wsdl, "acme", environment=", tls_config: {ca_file: ca.pem}")
-        exporter = daemon(text, "--config.auto-reload", command=launcher(SOONER))
+        exporter = daemon(text, "--config.auto-reload", command=launched(**SOON))
         failed = 'cfdi_poll_failures_total{account="acme",reason="tls"}'
         shown_when(exporter, lambda shown: shown.get(failed, 0) > 0)
         authority.cert_pem.write_to_path(str(tmp_path / "ca.new"))
@@ -228,10 +225,10 @@ def test_by_itself_it_takes_up_certificates_towards_the_provider(
 def test_by_itself_it_tells_of_a_bad_file_once(daemon: DaemonFactory) -> None:
     """Not again at each look; a good one is taken up after it."""
     text = config("http://127.0.0.1:9/nobody?wsdl", "acme", interval="1h")
-    exporter = daemon(text, "--config.auto-reload", command=launcher(SOONER))
+    exporter = daemon(text, "--config.auto-reload", command=launched(**SOON))
     exporter.config_file.write_text(text + "x: y\n")
     eventually(lambda: NOT_RELOADED in exporter.log)
-    time.sleep(SETTLE + 0.5)
+    time.sleep(QUIET + 0.5)
     assert exporter.log.count(NOT_RELOADED) == 1
     assert exporter.metrics()[GOOD] == 0
     exporter.config_file.write_text(text.replace("acme", "globex"))
@@ -244,7 +241,7 @@ def test_by_itself_it_looks_at_what_a_refused_configuration_names(
     """The new account comes before its password, and a new file of accounts is put right: nobody touches the
     configuration again. Each refusal is told once."""
     text = config("http://127.0.0.1:9/nobody?wsdl", "acme", interval="1h")
-    exporter = daemon(text, "--config.auto-reload", command=launcher(SOONER))
+    exporter = daemon(text, "--config.auto-reload", command=launched(**SOON))
     exporter.config_file.write_text(
         f"{text}- {{name: globex, username: g, password_file: globex}}\naccount_files: [more.yaml]\n"
     )
@@ -252,10 +249,10 @@ def test_by_itself_it_looks_at_what_a_refused_configuration_names(
     (tmp_path / "more.yaml").write_text("- {name: initech, username: i, password: p, x: y}\n")
     eventually(lambda: "x: unknown key" in exporter.log)
     (tmp_path / "more.yaml").write_text("- {name: initech, username: i, password: p}\n")
-    time.sleep(SETTLE / 2)
+    time.sleep(QUIET / 2)
     (tmp_path / "globex").write_text("secret")
     shown_when(exporter, lambda shown: shows(shown, "globex") and shows(shown, "initech"))
-    time.sleep(SETTLE + 0.5)
+    time.sleep(QUIET + 0.5)
     assert exporter.log.count(RELOADED) == 1
     assert exporter.log.count(NOT_RELOADED) == 4
 
@@ -277,7 +274,7 @@ def test_a_change_while_the_configuration_is_being_read_is_not_lost(
         "    return loads[-1]",
         "c.load = load",
     )
-    exporter = daemon(first, "--config.auto-reload", command=launcher(SOONER, *late))
+    exporter = daemon(first, "--config.auto-reload", command=launched(*late, **SOON))
     exporter.config_file.write_text(second)
     shown_when(exporter, lambda shown: shows(shown, "two") or shows(shown, "three"))
     shown_when(exporter, lambda shown: shows(shown, "three") and not shows(shown, "two"))
@@ -296,7 +293,7 @@ def test_a_hangup_during_the_start_is_not_lost(daemon: DaemonFactory, tmp_path: 
         "    return config",
         "c.load = load",
     )
-    exporter = daemon(old, command=launcher(*early))
+    exporter = daemon(old, command=launched(*early))
     shown_when(exporter, lambda shown: shows(shown, "new") and not shows(shown, "old"))
     assert exporter.log.count(RELOADED) == 1
 
@@ -309,7 +306,7 @@ def test_while_it_starts_the_configuration_counts_as_loaded(daemon: DaemonFactor
         "m.Roster._admit_pending = admit_pending",
     )
     now = time.time()
-    exporter = daemon(config("http://127.0.0.1:9/nobody?wsdl", "acme"), command=launcher(*slow))
+    exporter = daemon(config("http://127.0.0.1:9/nobody?wsdl", "acme"), command=launched(*slow))
     metrics = exporter.metrics()
     assert metrics[GOOD] == 1
     assert metrics[GOOD_AT] >= now

@@ -396,6 +396,7 @@ def test_no_secret_shows_through_all_failures(
     assert fingerprints(tmp_path / "daemon-1.db") > 0
 
 
+@pytest.mark.process
 def test_no_secret_shows_in_the_errors_of_a_configuration(tmp_path: Path) -> None:
     for number, broken in enumerate(BROKEN.values()):
         (tmp_path / f"{number}.yaml").write_text(broken.format(token("broken")))

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from signal import SIGTERM
 
+import pytest
+
 from tests.support.peers import DaemonFactory
 from tests.support.peers.daemon import EXPORTER, LOADED
 
@@ -54,6 +56,7 @@ def test_a_restart_shows_what_is_stored_with_its_first_answer(daemon: DaemonFact
     assert sum(name.startswith("cfdi_account_suspended{") for name in exporter.metrics()) == MANY
 
 
+@pytest.mark.process
 def test_the_start_imports_neither_soap_nor_what_reads_the_configuration() -> None:
     """Before it listens: each of these takes longer than all that is needed for an answer."""
     late = {"zeep", "lxml", "requests", "pydantic", "yaml", "bcrypt", "exporter.page"}
@@ -66,6 +69,7 @@ def test_the_start_imports_neither_soap_nor_what_reads_the_configuration() -> No
     assert done.stdout == "\n"
 
 
+@pytest.mark.process
 def test_a_wrong_configuration_ends_it_though_it_listens_already(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(NOWHERE + "- {name: acme, username: u, password: p, interval: soon}\n")

@@ -3,14 +3,21 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import pytest
 
 from exporter.config import load
 from exporter.simulator import Simulator
-from tests.dashboards.backfill import fast_rules, fill_with_records, fill_with_samples
-from tests.dashboards.history import SCRAPE_SECONDS, SECONDS, as_openmetrics, config, let_them_live, lived
+from tests.support.dashboards.backfill import fast_rules, fill_with_records, fill_with_samples
+from tests.support.dashboards.history import (
+    SCRAPE_SECONDS,
+    SECONDS,
+    as_openmetrics,
+    config,
+    let_them_live,
+    lived,
+)
+from tests.support.dashboards.monitored import Monitored
 from tests.support.peers import Daemon, Prometheus, eventually
 from tests.support.peers.loop import LoopThread
 
@@ -20,15 +27,6 @@ SETTLED = (
     'increase(cfdi_responses_total{account="healthy", code="200"}[1m]) > 0',
 )
 """What is there once the daemon was scraped more than once and the rules were evaluated."""
-
-
-@dataclass(frozen=True)
-class Monitored:
-    """The exporter, who watches it, and the provider behind it."""
-
-    exporter: Daemon
-    prometheus: Prometheus
-    simulator: Simulator
 
 
 @pytest.fixture(scope="package")

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.dashboards.backfill import RULE_FILES
-from tests.dashboards.conftest import Monitored
-from tests.dashboards.files import queries
+from tests.support.dashboards.backfill import RULE_FILES
+from tests.support.dashboards.files import queries
+from tests.support.dashboards.monitored import Monitored
 
 UNUSED = {
     "process_virtual_memory_bytes": "address space that is reserved; memory that is used is shown",

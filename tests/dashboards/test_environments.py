@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.dashboards.asking import Viewer
-from tests.dashboards.backfill import fill_with_samples
-from tests.dashboards.files import queries
+from tests.support.dashboards.asking import Viewer
+from tests.support.dashboards.backfill import fill_with_samples
+from tests.support.dashboards.files import queries
 from tests.support.peers import Prometheus
 
 MINUTES = 180

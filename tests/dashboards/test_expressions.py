@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.dashboards.asking import seconds
-from tests.dashboards.files import DASHBOARDS, Query, all_panels, queries
+from tests.support.dashboards.asking import seconds
+from tests.support.dashboards.files import DASHBOARDS, Query, all_panels, queries
 
 ALL_QUERIES = list(queries())
 TWO_POLLS = 2 * 15 * 60

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from exporter.simulator.rhythm import MEXICO_CITY
-from tests.dashboards.asking import Row, Viewer, seconds
-from tests.dashboards.backfill import RECORDED
-from tests.dashboards.conftest import Monitored
-from tests.dashboards.files import DASHBOARDS, Query, queries, query
+from tests.support.dashboards.asking import Row, Viewer, seconds
+from tests.support.dashboards.backfill import RECORDED
+from tests.support.dashboards.files import DASHBOARDS, Query, queries, query
+from tests.support.dashboards.monitored import Monitored
 from tests.support.peers import eventually
 
 pytestmark = [pytest.mark.peer("prometheus"), pytest.mark.timeout(300), pytest.mark.xdist_group("monitored")]

@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, FieldConfig
 
 from dashboards.__main__ import files
 from dashboards.board import TITLES
-from tests.dashboards.files import DASHBOARDS, FOLDER, panels
+from tests.support.dashboards.files import DASHBOARDS, FOLDER, panels
 
 ALL_PANELS = [(uid, panel) for uid in DASHBOARDS for panel in panels(uid)]
 OWN_FIELDS = {"timeseries": GraphFieldConfig, "table": TableFieldOptions}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from exporter.config import load
-from tests.alerts.test_alerting import hastened_rules
+from tests.support.alerts import hastened_rules
 from tests.support.peers import Alertmanager, Daemon, Prometheus, amtool, eventually
 from tests.support.places import ROOT
 

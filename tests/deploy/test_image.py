@@ -24,6 +24,7 @@ def argument_list(instruction: str) -> list[str]:
     return arguments
 
 
+@pytest.mark.process
 def test_hadolint_has_nothing_to_say() -> None:
     """No warning is switched off either."""
     hadolint = Path(sys.executable).parent / "hadolint"
@@ -65,6 +66,7 @@ def demo(tmp_path: Path, processes: ExitStack) -> tuple[Process, str]:
     return process, process.await_log(lambda log: listening_address(log, "listening"), 30)
 
 
+@pytest.mark.process
 def test_the_health_check(demo: tuple[Process, str]) -> None:
     """It succeeds while the exporter serves and fails when it doesn't, in the time that it has."""
     process, address = demo

@@ -57,12 +57,14 @@ def complaints(files: Sequence[Path]) -> list[str]:
     ]
 
 
+@pytest.mark.process
 def test_each_file_of_the_base_is_valid() -> None:
     """As it stands: nothing in the base waits for an overlay to become a manifest."""
     files = sorted(path for path in (FOLDER / "base").glob("*.yaml") if path.stem != "kustomization")
     assert complaints(files) == []
 
 
+@pytest.mark.process
 def test_the_validation_finds_a_wrong_key(tmp_path: Path) -> None:
     """A typing error, and a value of the wrong kind, don't pass."""
     good = (FOLDER / "base" / "statefulset.yaml").read_text()
@@ -182,6 +184,7 @@ def test_prometheus_gets_the_job_and_the_rules(overlay: str) -> None:
         assert endpoint["port"] in {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
 
 
+@pytest.mark.process
 def test_the_rules_are_made_anew() -> None:
     """`make manifests` has been run since alerts/ changed."""
     made = subprocess.run(

@@ -28,6 +28,7 @@ from tests.support.places import ROOT
 pytestmark = [
     pytest.mark.skipif(not HAS_SOURCES, reason="builds from the sources"),
     pytest.mark.xdist_group("packaging"),
+    pytest.mark.process,
 ]
 
 NAME = "cfdi_stamps_exporter"

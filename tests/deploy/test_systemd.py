@@ -46,6 +46,7 @@ def test_it_is_exposed_at_most_2_0() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.mark.process
 def test_the_command_is_one_that_the_exporter_takes(tmp_path: Path) -> None:
     """The flags exist; with --config.check they open nothing."""
     config = tmp_path / "config.yaml"

@@ -29,6 +29,7 @@ def steps(file: Path) -> list[dict[str, Any]]:
     return [step for job in workflow(file)["jobs"].values() for step in job.get("steps", ())]
 
 
+@pytest.mark.process
 def test_the_auditor_finds_nothing() -> None:
     """zizmor knows what goes wrong in workflows: rights, injected text, what isn't pinned."""
     zizmor = Path(sys.executable).parent / "zizmor"
@@ -86,6 +87,7 @@ def test_the_image_is_for_two_architectures() -> None:
         assert "linux/amd64,linux/arm64" in [given.get("platforms") for given in inputs]
 
 
+@pytest.mark.process
 @every_workflow
 def test_what_a_step_runs_is_there(file: Path) -> None:
     """Targets of make; and a shell takes each script."""

@@ -10,11 +10,11 @@ import yaml
 
 from exporter.cli.flags import parser
 from exporter.simulator import PASSWORD, Simulator
-from tests.daemon.test_end_to_end import running
-from tests.docs.test_snippets import called
+from tests.support.commands import called
 from tests.support.documents import Block, blocks, pages
 from tests.support.peers.daemon import EXPORTER, START_SECONDS
 from tests.support.peers.process import Process
+from tests.support.simulation import running
 
 PAGES = pages()
 PROGRAM = "cfdi-stamps-exporter"
@@ -30,6 +30,7 @@ PROGRAMS = {
 """What commands may call: a name that isn't here may be a typing error."""
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("block", blocks("sh"), ids=str)
 def test_a_shell_takes_it(block: Block) -> None:
     """And each program in it is one that is meant."""
@@ -108,6 +109,7 @@ def is_sandboxed(arguments: list[str]) -> bool:
     return files == ["--config.file=config.yaml"] or (without and not files)
 
 
+@pytest.mark.process
 def test_the_commands_do_what_they_say(sandbox: Path) -> None:
     """Each is run: what ends by itself with exit code 0, what serves until it is told to stop."""
     named = [[{"NAME": "acme"}.get(word, word) for word in command] for command in exporter_commands()]
@@ -131,6 +133,7 @@ def serve(arguments: Sequence[str], folder: Path) -> None:
     assert process.stop() == 0, process.log
 
 
+@pytest.mark.process
 def test_the_backup_is_one(sandbox: Path) -> None:
     """docs/operations.md: its block makes a copy that a daemon can start on."""
     serve(["--config.file=config.yaml"], sandbox)

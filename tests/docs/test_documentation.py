@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 import exporter
-from tests.alerts.test_rules import RECORDED, SEVERITIES, rules
-from tests.docs.test_reference import exposed_names, parser_flags
+from tests.support.alerts import RECORDED, SEVERITIES, rules
 from tests.support.documents import SITE, Page, pages, slug
+from tests.support.interface import exposed_names, parser_flags
 from tests.support.places import ROOT
 
 PAGES = pages()
 every_page = pytest.mark.parametrize("page", PAGES, ids=repr)
 
-LANGUAGES = {"sh", "yaml", "promql", "metrics", "json", "text"}
+LANGUAGES = {"sh", "yaml", "promql", "metrics", "json", "mermaid", "text"}
 """Of fenced blocks: tests look at what is in each, but for `text`, which is what a program prints."""
 
 FOLDERS = "alerts|bench|dashboards|deploy|docs|exporter|scripts|tests"

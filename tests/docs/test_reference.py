@@ -1,27 +1,24 @@
 """The reference pages say what the code has: keys, metrics, flags, events; and both READMEs say the same."""
 
-import argparse
 import ast
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.cli.flags import parser
 from exporter.config import load
 from exporter.config.duration import parse_duration
 from exporter.config.environments import BUILT_IN, DEFAULT_CONCURRENCY
 from exporter.config.schema import GlobalSection
 from exporter.config.yaml.rules import Section, keys
-from exporter.exposition.families import ACCOUNT_FAMILIES
-from exporter.metrics import ExporterMetrics
+from exporter.daemon.daemon import Options
+from exporter.daemon.pace import PACE
 from exporter.web import config as webconfig
 from tests.support.documents import HAS_SOURCES, Page
+from tests.support.interface import exporter_text, exposed_names, families, parsers
 from tests.support.places import ROOT
 
 CONFIGURATION = Page(ROOT / "docs" / "configuration.md")
@@ -40,6 +37,7 @@ def names(cell: str) -> list[str]:
 # The configuration. ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_tables_of_keys_are_current(tmp_path: Path) -> None:
     """`make schema` writes them. Emptied, they come back as they are."""
     page = tmp_path / "configuration.md"
@@ -101,33 +99,6 @@ def _has(metadata: list[object], validator: object) -> bool:
 # Metrics. -------------------------------------------------------------------------------------------------
 
 
-@cache
-def exporter_text() -> str:
-    """The exporter's own metrics, each with a sample."""
-    metrics = ExporterMetrics("unknown")
-    metrics.poll_ended("production", 1.0)
-    return metrics.lines(openmetrics=False).decode()
-
-
-@cache
-def families() -> dict[str, str]:
-    """All families by their exposed names, with their types."""
-    own = {
-        f"{family.name}_total" if family.type == "counter" else family.name: family.type
-        for family in text_string_to_metric_families(exporter_text())
-    }
-    return {family.name: family.kind for family in ACCOUNT_FAMILIES} | own
-
-
-@cache
-def exposed_names() -> set[str]:
-    """What may stand in a query: the families, and the parts of histograms."""
-    histograms = [name for name, kind in families().items() if kind == "histogram"]
-    return families().keys() | {
-        f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")
-    }
-
-
 TABLES = ("Balances", "Polls", "Accounts", "The exporter itself")
 
 
@@ -174,19 +145,6 @@ def test_a_readme_has_every_metric(page: Page, heading: str) -> None:
 # Flags and events. ----------------------------------------------------------------------------------------
 
 
-@cache
-def parsers() -> list[argparse.ArgumentParser]:
-    """The parser of the command line, then those of its commands."""
-    top = parser(*[lambda _options, _log: 0] * 4)
-    inner = [action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)]
-    return [top, *(each for choices in inner for each in choices.values())]
-
-
-@cache
-def parser_flags() -> set[str]:
-    return {flag for each in parsers() for flag in each._option_string_actions}
-
-
 @pytest.mark.parametrize(("page", "heading"), [(README, "Flags"), (README_ES, "Opciones")], ids=["en", "es"])
 def test_a_readme_has_every_flag_with_its_default(page: Page, heading: str) -> None:
     rows = {names(row[0])[0]: row[1] for row in page.rows(heading)}
@@ -195,6 +153,16 @@ def test_a_readme_has_every_flag_with_its_default(page: Page, heading: str) -> N
     for flag, default in rows.items():
         if isinstance(flags[flag].default, str | Path):
             assert default == f"`{flags[flag].default}`", flag
+
+
+def test_the_pace_is_the_documented_one() -> None:
+    """Tests start daemons at other paces; this is what people get."""
+    for page, heading in ((README, "Flags"), (README_ES, "Opciones")):
+        (row,) = [row for row in page.rows(heading) if "--config.auto-reload" in row[0]]
+        assert f" {PACE.quiet:g} s" in row[2]
+    spread = f"at most the interval, or {PACE.first_polls:g} s and 0.1 s for each account"
+    assert spread in " ".join(OPERATIONS.text.split())
+    assert Options((), "/metrics", None, lifecycle=False).pace == PACE
 
 
 def events() -> set[tuple[str, str]]:

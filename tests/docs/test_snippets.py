@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import yaml
 from _pytest.mark import ParameterSet
 
 from exporter.cli.main import main
+from tests.support.commands import called
 from tests.support.configs import make_certificates
 from tests.support.documents import Block, blocks
 from tests.support.places import ROOT
@@ -97,12 +97,6 @@ def kind_of(document: Any) -> tuple[Check, str | None]:
 
 def unknown(text: str, _folder: Path) -> None:
     pytest.fail(f"nothing checks this snippet: add it to CHECKS, or say what it is\n{text}")
-
-
-def called(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def written(name: str, text: str) -> str:

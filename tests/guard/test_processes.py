@@ -324,6 +324,7 @@ def received(reports: Connection) -> Iterator[tuple[str, int, int]]:
             return
 
 
+@pytest.mark.process
 def test_killed_two_hundred_times(tmp_path: Path) -> None:
     """No try and no refusal that was reported is ever lost, no counter steps back, the file stays whole."""
     context = multiprocessing.get_context("forkserver")

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from exporter.simulator import PASSWORD, Simulator
-from tests.daemon.test_end_to_end import running
 from tests.support.peers import Daemon, eventually
 from tests.support.peers.requirement import CHROMIUM
+from tests.support.simulation import running
 
 pytestmark = [pytest.mark.peer("chromium"), pytest.mark.xdist_group("browser")]
 

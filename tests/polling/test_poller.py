@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.outcome import Failure, Outcome, Reason
 from exporter.account.policy import suspended
 from exporter.account.state import Suspension
 from exporter.config import Account

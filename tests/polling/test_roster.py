@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from exporter.account.outcome import Reading
 from exporter.account.policy import first_poll
 from exporter.config import Account, ConfigError, Environment, TlsConfig
 from exporter.daemon.state_file import open_storage

@@ -7,10 +7,10 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
+from exporter.account.codes import CODES
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.account.codes import CODES
 from exporter.account.outcome import Failure, Outcome, Reading, Reason
 from exporter.config.model import LARGEST_COUNT
 from exporter.provider.solucion_factible.answer import MAX_ELEMENTS, is_fault, read

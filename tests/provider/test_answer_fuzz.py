@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.outcome import Failure, Outcome, Reason
 from exporter.config.model import LARGEST_COUNT
 from exporter.provider.solucion_factible.answer import read
 from tests.support.places import DATA

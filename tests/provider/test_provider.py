@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-
 from exporter.account.codes import CODES
+
 from exporter.account.outcome import Failure, Outcome, Reading, Reason
 from exporter.config import Account, Environment, TlsConfig
 from exporter.provider.solucion_factible.provider import WSDL_DOCUMENTS, Provider

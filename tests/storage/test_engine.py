@@ -429,6 +429,7 @@ CAN_MOUNT = (
 @pytest.mark.skipif(
     not CAN_MOUNT, reason="no user namespaces here: nothing can be mounted for the test alone"
 )
+@pytest.mark.process
 class TestDisks:
     """Real mounts, in a namespace of their own that goes with the process: root is bound by them too."""
 
@@ -548,6 +549,7 @@ class TestSharing:
         with closing(sqlite3.connect(path)) as db:
             assert len(keys(db)) == 8
 
+    @pytest.mark.process
     async def test_a_kill_frees_the_file_and_leaves_it_whole(self, path: Path) -> None:
         """Nothing to repair and no lock to delete by hand; what wasn't committed is gone."""
         async with opened(path) as storage:

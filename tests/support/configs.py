@@ -7,6 +7,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from exporter.config import Config, ConfigError, load
+from exporter.simulator import PASSWORD
 from tests.support.places import DATA
 
 CONFIGS = DATA / "config"
@@ -43,6 +44,20 @@ def account(more: str) -> str:
 def environment(keys_of_x: str) -> str:
     """A configuration with one environment besides the built-in ones."""
     return f"environments:\n  x: {{{keys_of_x}}}\naccounts: [{{{FULL}}}]\n"
+
+
+def config(wsdl: str, *accounts: str, interval: str = "1s", extra: str = "", environment: str = "") -> str:
+    """Return a configuration for accounts by their usernames, with the simulator's password."""
+    lines = [
+        f"global: {{environment: peer, interval: {interval}{extra}}}",
+        f'environments: {{peer: {{wsdl: "{wsdl}"{environment}}}}}',
+        "accounts:",
+        *(
+            f"- {{name: {name.partition('@')[0]}, username: {name}, password: {PASSWORD}}}"
+            for name in accounts
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def make_certificates(folder: Path) -> None:

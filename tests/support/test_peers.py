@@ -424,6 +424,7 @@ class TestRequirement:
         result.stdout.fnmatch_lines(["*php is missing: install the Debian packages php-cli and php-soap"])
         result.stdout.no_fnmatch_line("*skipped for want of a peer*")
 
+    @pytest.mark.process
     def test_php_alone_is_not_enough(
         self, run: Callable[[], pytest.RunResult], programs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -434,6 +435,7 @@ class TestRequirement:
         php.chmod(0o755)
         run().stdout.fnmatch_lines(["SKIPPED*php is missing: install the Debian package php-soap"])
 
+    @pytest.mark.process
     def test_present_and_silent(
         self, run: Callable[[], pytest.RunResult], programs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -15,8 +15,10 @@ from exporter.storage.engine import StorageError
 from exporter.web.application import Pages, application
 from exporter.web.auth import BasicAuth
 from exporter.web.protection import Protection
-from tests.daemon.test_end_to_end import config, running, shown_when
+from tests.support.configs import config
 from tests.support.peers import DaemonFactory, happened
+from tests.support.series import shown_when
+from tests.support.simulation import running
 
 
 async def no_overview(_query: object, _languages: object) -> str:

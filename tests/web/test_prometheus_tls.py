@@ -6,7 +6,7 @@ from typing import Any
 import bcrypt
 import pytest
 
-from tests.daemon.test_end_to_end import config
+from tests.support.configs import config
 from tests.support.peers import Daemon, DaemonFactory, Prometheus, PrometheusFactory, eventually
 from tests.support.peers.tls import Authority
 

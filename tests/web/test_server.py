@@ -22,7 +22,7 @@ from exporter.exposition.exposition import Exposition
 from exporter.metrics import ExporterMetrics
 from exporter.web.application import Pages
 from exporter.web.server import Server
-from tests.daemon.test_end_to_end import config
+from tests.support.configs import config
 from tests.support.peers import Daemon, DaemonFactory, Response, eventually, happened
 from tests.support.peers.http import basic_auth, request
 from tests.support.peers.logfmt import fields, listening_address
@@ -173,6 +173,7 @@ ATTACKS = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_odd_request_is_answered_and_the_server_goes_on(exporter: Daemon, attack: str) -> None:
     """A status that says what is wrong, quickly, and the connection is closed; the next client is served."""
@@ -184,6 +185,7 @@ def test_an_odd_request_is_answered_and_the_server_goes_on(exporter: Daemon, att
     assert exporter.get("/-/healthy").status == 200
 
 
+@pytest.mark.process
 def test_requests_in_one_go_are_answered_in_their_order(exporter: Daemon) -> None:
     """Pipelining: one answer each, the first first."""
     paths = ["/-/healthy", "/nothing", "/-/ready", "/-/healthy"] * 10
@@ -192,6 +194,7 @@ def test_requests_in_one_go_are_answered_in_their_order(exporter: Daemon) -> Non
     assert statuses == ["200", "404", "200", "200"] * 10 + ["200"]
 
 
+@pytest.mark.process
 def test_nothing_behind_a_bad_request_is_taken_for_one(exporter: Daemon) -> None:
     """Smuggling: after a request that two parsers could read in two ways the connection ends."""
     smuggled = asked("/-/healthy", "Content-Length: 5", "Transfer-Encoding: chunked", body="0\r\n\r\n") + GOOD
@@ -200,6 +203,7 @@ def test_nothing_behind_a_bad_request_is_taken_for_one(exporter: Daemon) -> None
     assert answer.split(" ")[1] == "400"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -219,6 +223,7 @@ def test_paths_and_methods(exporter: Daemon, method: str, path: str, status: int
     assert (response.body == b"") is (method == "HEAD")
 
 
+@pytest.mark.process
 def test_clients_that_vanish_at_once_leave_nothing(exporter: Daemon) -> None:
     """Connect, perhaps send a piece, reset: 300 times, and the process holds no more files than before."""
     files = Path(f"/proc/{exporter.pid}/fd")
@@ -419,6 +424,7 @@ PROTECTED = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("target", PROTECTED)
 def test_no_spelling_of_a_path_gets_around_the_login(protected: Daemon, target: str) -> None:
     """What needs no login is compared with the path as it is routed."""
@@ -438,6 +444,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield daemon
 
 
+@pytest.mark.process
 def test_a_flood_of_guesses_is_turned_away_and_a_good_client_is_not(protected: Daemon) -> None:
     """60 guesses at once: some are 429, all others 401; each scrape of the good client meanwhile is 200."""
     assert protected.get("/metrics", ALICE).status == 200
@@ -566,6 +573,7 @@ async def s_client(site: Serving, authority: Authority, *flags: str | Path) -> s
     return said.decode()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("minimum", "served"), [("TLS12", (True, True)), ("TLS13", (False, True))])
 async def test_the_minimum_version_is_kept(tmp_path: Path, minimum: str, served: tuple[bool, bool]) -> None:
     """TLS 1.1 is never spoken, 1.2 unless the configuration forbids it."""
@@ -581,6 +589,7 @@ async def test_the_minimum_version_is_kept(tmp_path: Path, minimum: str, served:
     assert "Verify return code: 0 (ok)" in answers[1]
 
 
+@pytest.mark.process
 async def test_client_certificates(tmp_path: Path) -> None:
     """Required: without one, or with a stranger's, nothing is served, not even the probes."""
     authority, strangers = Authority(tmp_path), Authority(tmp_path, "strangers")
@@ -603,6 +612,7 @@ async def test_client_certificates(tmp_path: Path) -> None:
     assert "level=error" not in site.logged.getvalue()
 
 
+@pytest.mark.process
 async def test_a_client_certificate_may_be_left_out_where_it_is_not_required(tmp_path: Path) -> None:
     """VerifyClientCertIfGiven: none passes, a stranger's doesn't."""
     authority, strangers = Authority(tmp_path), Authority(tmp_path, "strangers")

@@ -5,13 +5,14 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 FILE_LIMIT: Final = 64 * 2**20
 """Bytes; a hundred thousand accounts take about a quarter of it."""
 
 # Little-endian UTF-32 begins as UTF-16 does.
 _WIDE: Final = (codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_PIECE: Final = 64 * 1024  # bytes
 
 
 class ReadError(Exception):
@@ -31,7 +32,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
         if not stat.S_ISREG(path.stat().st_mode):  # before opening: a FIFO would block there
             raise UnreachableError("Is a directory" if path.is_dir() else "Not a regular file")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            data = _read_at_most(file, limit + 1)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise ReadError(os.strerror(errno.ENAMETOOLONG)) from None
@@ -41,6 +42,14 @@ def read_bytes(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise ReadError(f"Larger than {limit // 1024} KiB")
     return data
+
+
+def _read_at_most(file: BinaryIO, size: int) -> bytes:
+    """The file's bytes in pieces: to ask for all at once makes room for `size`, however short the file is."""
+    data = bytearray()
+    while len(data) < size and (piece := file.read(min(_PIECE, size - len(data)))):
+        data += piece
+    return bytes(data)
 
 
 def read_text(path: Path, limit: int) -> str:

@@ -17,6 +17,18 @@ START_SECONDS = 15.0
 LOADED = "configuration loaded"
 
 
+def launched(*statements: str, **pace: float) -> list[str]:
+    """The exporter's command after some statements, and at another pace: see `exporter/daemon/pace.py`."""
+    waits = ", ".join(f"{name}={seconds}" for name, seconds in pace.items())
+    program = (
+        *statements,
+        "from exporter.cli.main import run",
+        "from exporter.daemon.pace import Pace",
+        f"run(Pace({waits}))",
+    )
+    return [sys.executable, "-c", "\n".join(program)]
+
+
 class Daemon:
     """One configured exporter, which can be stopped and started again on what it has stored.
 

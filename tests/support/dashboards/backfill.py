@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.dashboards.files import queries
+from tests.support.dashboards.files import queries
 from tests.support.peers import Prometheus
 from tests.support.places import ROOT
 

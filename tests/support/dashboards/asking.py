@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from tests.dashboards.files import DASHBOARDS, Query
+from tests.support.dashboards.files import DASHBOARDS, Query
 from tests.support.peers import Prometheus
 
 POINTS = 1000
