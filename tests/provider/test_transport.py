@@ -17,7 +17,11 @@ import trustme
 from exporter import __version__
 from exporter.account.outcome import Reason
 from exporter.config import Environment, TlsConfig
-from exporter.provider.http.transport import KEPT, MAX_BODY, Transport, TransportError, tls_context
+from exporter.provider.http.error import TransportError
+from exporter.provider.http.pool import KEPT
+from exporter.provider.http.response import MAX_BODY
+from exporter.provider.http.tls import tls_context
+from exporter.provider.http.transport import Transport
 from exporter.secret import Secret
 
 Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -94,6 +98,14 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head
 
 
+async def post(transport: Transport, path: str, envelope: bytes, soap_action: str) -> tuple[int, bytes]:
+    """Return an answer's status and body; where the status is 200 it must be whole."""
+    answer = await transport.post(path, lambda: envelope, soap_action)
+    if answer.cut and answer.status == 200:
+        raise answer.cut
+    return answer.status, answer.body
+
+
 def answering(*pieces: bytes, close: bool = True) -> Respond:
     async def respond(writer: asyncio.StreamWriter) -> None:
         for piece in pieces:
@@ -135,7 +147,7 @@ async def test_a_complete_answer_comes_whole_and_so_does_a_fault(
     answer: bytes, status: int, body: bytes
 ) -> None:
     async with serving(answering(answer)) as server, Transport(server.environment()) as transport:
-        assert await transport.post("/ws", SECRET, "urn:x") == (status, body)
+        assert await post(transport, "/ws", SECRET, "urn:x") == (status, body)
     assert len(server.requests) == 1
 
 
@@ -204,7 +216,7 @@ async def test_an_answer_that_breaks_off_or_is_no_answer_has_a_reason(
     """The credential was sent by then, and it is sent only once."""
     async with serving(answering(*pieces)) as server, Transport(server.environment()) as transport:
         with pytest.raises(TransportError, match=rf"^{detail}$") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.detail) == (reason, str(caught.value))
     assert caught.value.sent
     assert len(server.requests) == 1
@@ -224,7 +236,7 @@ ERROR_PAGES = [
 async def test_a_status_other_than_200_counts_as_that_however_its_page_comes(page: bytes) -> None:
     """The contract: reason ``http`` is a status other than 200, and of such a page nothing is needed."""
     async with serving(answering(page)) as server, Transport(server.environment()) as transport:
-        status, _ = await transport.post("/ws", SECRET, "urn:x")
+        status, _ = await post(transport, "/ws", SECRET, "urn:x")
     assert status == int(page.split()[1])
 
 
@@ -238,7 +250,7 @@ async def test_a_refused_port_is_no_connection_and_nothing_was_sent(scheme: str)
     environment = RawServer(closed_port()).environment(scheme=scheme)
     async with Transport(environment) as transport:
         with pytest.raises(TransportError) as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert caught.value.reason is Reason.CONNECTION
     assert caught.value.detail.startswith("no connection: ")
     assert not caught.value.sent
@@ -247,7 +259,7 @@ async def test_a_refused_port_is_no_connection_and_nothing_was_sent(scheme: str)
 async def test_a_host_that_does_not_exist_is_no_connection() -> None:
     async with Transport(RawServer(80).environment("nowhere.invalid")) as transport:
         with pytest.raises(TransportError, match=r"^no connection: ") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.sent) == (Reason.CONNECTION, False)
 
 
@@ -262,7 +274,7 @@ async def test_no_redirect_is_followed(status: str) -> None:
             serving(answering(http(status, b"", location))) as server,
             Transport(server.environment()) as transport,
         ):
-            assert (await transport.post("/ws", SECRET, "urn:x"))[0] == int(status[:3])
+            assert (await post(transport, "/ws", SECRET, "urn:x"))[0] == int(status[:3])
             with pytest.raises(TransportError, match=rf"^HTTP status {status[:3]}$") as caught:
                 await transport.get(server.environment().wsdl)
     assert caught.value.reason is Reason.HTTP
@@ -286,7 +298,7 @@ async def test_a_drip_ends_with_the_caller_s_time_limit_and_its_connection_with_
     async with serving(drip) as server, Transport(server.environment()) as transport:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await transport.post("/ws", SECRET, "urn:x")
+                await post(transport, "/ws", SECRET, "urn:x")
         async with asyncio.timeout(5):
             await gone.wait()
 
@@ -296,7 +308,7 @@ async def test_the_request_byte_for_byte() -> None:
         serving(answering(http("200 OK", b"<a/>"))) as server,
         Transport(server.environment("localhost")) as transport,
     ):
-        await transport.post("/ws/Utilerias.Http11/", "<contraseña/>".encode(), "urn:getTimbres")
+        await post(transport, "/ws/Utilerias.Http11/", "<contraseña/>".encode(), "urn:getTimbres")
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     first, *headers = head.decode().split("\r\n")
     assert first == "POST /ws/Utilerias.Http11/ HTTP/1.1"
@@ -316,7 +328,7 @@ async def test_a_connection_is_kept_and_no_cookie() -> None:
     answer = answering(http("200 OK", b"<a/>", "Set-Cookie: session=1"), close=False)
     async with serving(answer) as server, Transport(server.environment()) as transport:
         for _ in range(5):
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (len(server.requests), server.connections) == (5, 1)
     assert not any(b"cookie" in request.lower() for request in server.requests)
 
@@ -351,14 +363,14 @@ async def test_what_comes_unasked_is_not_the_next_answer(
     async with serving(respond, tls) as server:
         environment = server.environment("localhost", "https" if secure else "http")
         async with Transport(replace(environment, tls=TlsConfig(ca_file))) as transport:
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a>1</a>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a>1</a>")
             writer = await waiting
             writer.write(unasked)
             if not unasked:
                 writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
             if seen:
                 await asyncio.sleep(0.1)
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a>2</a>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a>2</a>")
             assert (len(server.requests), server.connections) == (2, 2)
 
 
@@ -378,7 +390,7 @@ async def test_what_comes_unasked_without_end_closes_the_connection() -> None:
     flooded: list[int] = []
     ended = asyncio.Event()
     async with serving(flood) as server, Transport(server.environment()) as transport:
-        await transport.post("/ws", SECRET, "urn:x")
+        await post(transport, "/ws", SECRET, "urn:x")
         async with asyncio.timeout(KEPT / 2):
             await ended.wait()
     assert len(flooded) < 200, "of 47 kB each: no more than the system's buffers hold"
@@ -386,13 +398,13 @@ async def test_what_comes_unasked_without_end_closes_the_connection() -> None:
 
 async def test_an_idle_connection_is_given_up_before_the_server_does(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KEPT < 5, "Apache's KeepAliveTimeout"
-    monkeypatch.setattr("exporter.provider.http.transport.KEPT", 0.2)
+    monkeypatch.setattr("exporter.provider.http.pool.KEPT", 0.2)
     async with (
         serving(answering(http("200 OK", b"<a/>"), close=False)) as server,
         Transport(server.environment()) as transport,
     ):
         for _ in range(2):
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
             await asyncio.sleep(0.5)
     assert (len(server.requests), server.connections) == (2, 2)
 
@@ -405,9 +417,9 @@ async def test_a_post_on_a_connection_that_the_server_gave_up_is_not_sent_again(
         await answers[min(len(server.requests), len(answers)) - 1](writer)
 
     async with serving(respond) as server, Transport(server.environment()) as transport:
-        await transport.post("/ws", SECRET, "urn:x")
+        await post(transport, "/ws", SECRET, "urn:x")
         with pytest.raises(TransportError, match=rf"^{CUT}$") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert caught.value.sent
     assert (len(server.requests), server.connections) == (2, 1)
 
@@ -446,15 +458,15 @@ async def test_a_path_cannot_lead_to_another_host() -> None:
         serving(answer) as other,
         Transport(server.environment()) as transport,
     ):
-        await transport.post(f"//127.0.0.1:{other.port}/x", SECRET, "urn:x")
-        await transport.post(f"/@127.0.0.1:{other.port}/x", SECRET, "urn:x")
+        await post(transport, f"//127.0.0.1:{other.port}/x", SECRET, "urn:x")
+        await post(transport, f"/@127.0.0.1:{other.port}/x", SECRET, "urn:x")
     assert (len(server.requests), other.connections) == (2, 0)
 
 
 async def test_a_soap_action_cannot_add_a_header() -> None:
     async with serving(answering(http("200 OK"))) as server, Transport(server.environment()) as transport:
         with pytest.raises(TransportError) as caught:
-            await transport.post("/ws", SECRET, "urn:x\r\nX-Added: 1")
+            await post(transport, "/ws", SECRET, "urn:x\r\nX-Added: 1")
     assert caught.value.reason is Reason.INVALID
     assert server.requests == []
 
@@ -468,7 +480,7 @@ async def test_close_ends_what_is_under_way() -> None:
 
     async with serving(hang) as server:
         transport = Transport(server.environment())
-        call = asyncio.create_task(transport.post("/ws", SECRET, "urn:x"))
+        call = asyncio.create_task(post(transport, "/ws", SECRET, "urn:x"))
         await arrived.wait()
         await transport.close()
         with pytest.raises(TransportError) as caught:
@@ -532,10 +544,10 @@ async def test_certificates_are_checked_before_anything_is_sent(
         environment = replace(server.environment(scheme="https"), tls=tls)
         async with Transport(environment) as transport:
             if case.refused is None:
-                assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+                assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
                 return
             with pytest.raises(TransportError) as caught:
-                await transport.post("/ws", SECRET, "urn:x")
+                await post(transport, "/ws", SECRET, "urn:x")
     assert caught.value.reason is Reason.TLS
     assert caught.value.detail.startswith("no secure connection: ")
     assert case.refused in caught.value.detail
@@ -551,7 +563,7 @@ async def test_a_server_that_speaks_no_tls_is_no_secure_connection() -> None:
 
     async with listening(serve) as port, Transport(RawServer(port).environment(scheme="https")) as transport:
         with pytest.raises(TransportError, match=r"^no secure connection: ") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.sent) == (Reason.TLS, False)
 
 
@@ -573,10 +585,10 @@ async def test_a_client_certificate_is_shown_where_one_is_configured(
         Transport(replace(server.environment(scheme="https"), tls=tls)) as transport,
     ):
         if shown:
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
             return
         with pytest.raises(TransportError) as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     # In TLS 1.3 a server may refuse after the client has sent, and may just close.
     assert caught.value.reason in (Reason.TLS, Reason.CONNECTION)
     assert server.requests == []
@@ -647,7 +659,7 @@ async def test_a_plain_call_goes_through_the_configured_proxy() -> None:
         proxying(login="me:pa:ss") as proxy,
         Transport(through(server.environment(), proxy, "me:pa%3Ass@")) as transport,
     ):
-        assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+        assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
     assert proxy.requests[0].startswith(b"POST http://127.0.0.1:%d/ws HTTP/1.1\r\n" % server.port)
     assert len(server.requests) == 1
 
@@ -662,7 +674,7 @@ async def test_a_secure_call_tunnels_through_the_proxy_which_sees_no_credential(
     ):
         environment = replace(server.environment(scheme="https"), tls=TlsConfig(ca_file))
         async with Transport(through(environment, proxy, "me:x@")) as transport:
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
     assert [request.split(b"\r\n")[0] for request in proxy.requests] == [
         b"CONNECT 127.0.0.1:%d HTTP/1.1" % server.port
     ]
@@ -677,7 +689,7 @@ async def test_a_tunnel_does_not_weaken_the_check_of_the_certificate(authority: 
         Transport(through(server.environment(scheme="https"), proxy)) as transport,
     ):
         with pytest.raises(TransportError, match=r"^no secure connection: ") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.sent) == (Reason.TLS, False)
     assert server.requests == []
 
@@ -688,7 +700,7 @@ async def test_a_proxy_that_refuses_the_tunnel_is_an_http_status_and_nothing_was
         environment = RawServer(443).environment("pac.example", "https")
         async with Transport(through(environment, proxy)) as transport:
             with pytest.raises(TransportError) as caught:
-                await transport.post("/ws", SECRET, "urn:x")
+                await post(transport, "/ws", SECRET, "urn:x")
     assert caught.value.detail == f"the proxy answered with HTTP status {status[:3]}"
     assert (caught.value.reason, caught.value.sent) == (Reason.HTTP, False)
 
@@ -698,14 +710,14 @@ async def test_a_proxy_that_refuses_a_plain_call_is_an_http_status() -> None:
         proxying(http("407 Proxy Authentication Required")) as proxy,
         Transport(through(RawServer(80).environment("pac.example"), proxy)) as transport,
     ):
-        assert (await transport.post("/ws", SECRET, "urn:x"))[0] == 407
+        assert (await post(transport, "/ws", SECRET, "urn:x"))[0] == 407
 
 
 async def test_a_proxy_that_is_down_is_no_connection() -> None:
     proxy = RawServer(closed_port())
     async with Transport(through(RawServer(80).environment("pac.example"), proxy, "me:s3cret@")) as transport:
         with pytest.raises(TransportError, match=r"^no connection: ") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.sent) == (Reason.CONNECTION, False)
     assert "s3cret" not in caught.value.detail
 
@@ -716,5 +728,5 @@ async def test_the_environment_s_proxies_are_ignored(monkeypatch: pytest.MonkeyP
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         async with Transport(server.environment()) as transport:
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
     assert proxy.requests == []
