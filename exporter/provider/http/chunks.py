@@ -20,9 +20,7 @@ class Chunks:
         self._pieces = _Pieces()
         self._parser = HttpResponseParser(self._pieces)
         self._parser.feed_data(_HEAD)
-        self._parser.set_dangerous_leniencies(
-            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
+        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
         self._tail = b""
         self._trailers = 0
         self.broken = ""
