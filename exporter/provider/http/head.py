@@ -37,6 +37,7 @@ class HeadBuffer:
 
     def __init__(self) -> None:
         self._bytes = bytearray()
+        self._lines = 0  # ends of lines in these
 
     def feed(self, data: bytes) -> tuple[Head, bytes] | None:
         """Return the head once it is complete, with the bytes behind it.
@@ -45,15 +46,18 @@ class HeadBuffer:
         """
         head = self._bytes
         searched = max(0, len(head) - 2)
-        head += data if head else data.lstrip(b"\r\n")  # some servers end an answer with an empty line
+        data = data if head else data.lstrip(b"\r\n")  # some servers end an answer with an empty line
+        head += data
         found = _END.search(head, searched)
         end = found.end() if found else len(head)
         if not (head.startswith(b"HTTP/") or b"HTTP/".startswith(head)):
             raise HeadError("status")
-        if end > MAX_HEAD or head.count(b"\n", 0, end) > MAX_HEADERS + 2:
+        # Counted as they come: a head that drips must not be read anew with each byte.
+        self._lines = head.count(b"\n", 0, end) if found else self._lines + data.count(b"\n")
+        if end > MAX_HEAD or self._lines > MAX_HEADERS + 2:
             raise HeadError("headers")
         if found:
-            self._bytes = bytearray()
+            self._bytes, self._lines = bytearray(), 0
             return _read(bytes(head[:end])), bytes(head[end:])
         if b"\n" in head and not _STATUS_LINE.match(head):
             raise HeadError("status")
