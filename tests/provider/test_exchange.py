@@ -274,6 +274,49 @@ async def test_an_answer_that_arrived_before_the_loop_could_look_counts(
     assert (answer.whole, len(answer.body)) == (True, size)
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+async def test_standing_still_between_a_look_at_the_sockets_and_one_at_the_clock_loses_no_answer(
+    secure: bool, authority: trustme.CA, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop looks at the sockets first. A process that is frozen right behind that finds its time up."""
+    context = server_tls(authority, "localhost") if secure else None
+    asked, go, over = threading.Event(), threading.Event(), threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        if context:
+            connection = context.wrap_socket(connection, server_side=True)
+        with connection:
+            connection.recv(65_536)
+            asked.set()
+            go.wait(10)
+            connection.sendall(http("200 OK", b"<a/>"))
+            over.wait(10)
+
+    selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+    look = selector.select
+
+    def frozen(_timeout: float | None) -> object:
+        events = look(0.05)
+        if not events and asked.is_set() and not go.is_set():
+            go.set()
+            time.sleep(1.0)
+        return events
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        there = RawServer(listener.getsockname()[1])
+        environment = there.environment("localhost", "https" if secure else "http")
+        async with Transport(replace(environment, tls=TlsConfig(ca_file))) as transport:
+            monkeypatch.setattr(selector, "select", frozen)
+            answer = await transport.post("/ws", envelope, "urn:x", 0.8)
+            monkeypatch.undo()
+        over.set()
+        await asyncio.to_thread(server.join)
+    assert (answer.whole, answer.body) == (True, b"<a/>")
+
+
 FROZEN = """\
 import asyncio, sys
 from exporter.config import Environment, TlsConfig
