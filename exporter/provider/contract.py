@@ -54,6 +54,10 @@ class Provider(Protocol):
         """Ask for a balance: one login, through the gate. To be called when it is ready."""
         ...
 
+    def renew(self) -> None:
+        """Read anew which certificates are trusted. Raises OSError, having changed nothing."""
+        ...
+
     async def close(self) -> None:
         """End all that is under way and close the connections."""
         ...

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from exporter.config import ConfigError, Environment
 from exporter.provider.contract import Provider
+
+Result = TypeVar("Result")
 
 
 class Providers(Mapping[str, Provider]):
@@ -32,11 +35,13 @@ class Providers(Mapping[str, Provider]):
         kept = {
             name: provider
             for name, provider in self._by_name.items()
-            # Files may have changed under the same name.
-            if environments.get(name) == provider.environment and not provider.environment.tls.files
+            if environments.get(name) == provider.environment
         }
         # All new ones first: where one can't be made nothing has changed yet.
         made = {name: self._made(environments[name]) for name in environments.keys() - kept.keys()}
+        for provider in kept.values():
+            # Also under the same name a file, or what the system trusts, may be another one than before.
+            _connectable(provider.environment, provider.renew)
         for name in self._by_name.keys() - kept.keys():
             task = asyncio.create_task(self._by_name.pop(name).close_when_idle())
             self._closing.add(task)
@@ -51,9 +56,13 @@ class Providers(Mapping[str, Provider]):
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     def _made(self, environment: Environment) -> Provider:
-        try:
-            return self._make(environment)
-        except OSError as error:
-            # The file was there when the configuration was checked.
-            reason = error.strerror or type(error).__name__
-            raise ConfigError((f"environments.{environment.name}.tls_config: {reason}",)) from error
+        return _connectable(environment, lambda: self._make(environment))
+
+
+def _connectable(environment: Environment, make: Callable[[], Result]) -> Result:
+    try:
+        return make()
+    except OSError as error:
+        # The file was there when the configuration was checked.
+        reason = error.strerror or type(error).__name__
+        raise ConfigError((f"environments.{environment.name}.tls_config: {reason}",)) from error

@@ -1,14 +1,11 @@
 """The way out, against real servers on loopback: good ones, broken ones, hostile ones and proxies."""
 
 import asyncio
-import base64
 import gzip
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,104 +13,30 @@ import trustme
 
 from exporter import __version__
 from exporter.account.outcome import Reason
-from exporter.config import Environment, TlsConfig
-from exporter.provider.http.transport import KEPT, MAX_BODY, Transport, TransportError, tls_context
-from exporter.secret import Secret
-
-Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
+from exporter.config import TlsConfig
+from exporter.provider.http.error import TransportError
+from exporter.provider.http.pool import KEPT
+from exporter.provider.http.response import MAX_BODY
+from exporter.provider.http.tls import tls_context
+from exporter.provider.http.transport import Transport
+from tests.support.peers.raw import (
+    RawServer,
+    answering,
+    chunk,
+    closed_port,
+    http,
+    listening,
+    post,
+    proxying,
+    server_tls,
+    serving,
+    through,
+)
 
 SECRET = b"<password>s3cret</password>"
 CUT = "the connection was lost before the answer was complete"
 TOO_LARGE = "the answer is larger than 1 MiB"
 COMPRESSED = "the answer is compressed, which was not asked for"
-
-
-@dataclass
-class RawServer:
-    """A server of bytes: it notes each request and then does what the test says."""
-
-    port: int
-    requests: list[bytes] = field(default_factory=list)
-    connections: int = 0
-
-    def environment(self, host: str = "127.0.0.1", scheme: str = "http") -> Environment:
-        wsdl = f"{scheme}://{host}:{self.port}/ws?wsdl"
-        return Environment("test", wsdl, False, 4, None, TlsConfig())
-
-
-@asynccontextmanager
-async def listening(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-    tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[int]:
-    """Serve connections on a port, and leave neither a task nor a socket behind."""
-    open_connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-
-    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        open_connections[task] = writer
-        try:
-            await serve(reader, writer)
-        except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
-            pass  # the client went away, or the test is over
-        finally:
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-            del open_connections[task]
-
-    listener = await asyncio.start_server(connection, "127.0.0.1", 0, ssl=tls)
-    async with listener:
-        yield listener.sockets[0].getsockname()[1]
-        for task, writer in open_connections.items():
-            writer.transport.abort()
-            task.cancel()
-        await asyncio.gather(*open_connections, return_exceptions=True)
-
-
-@asynccontextmanager
-async def serving(respond: Respond, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
-    """Serve requests, several on a connection, until ``respond`` closes it."""
-    server = RawServer(0)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.connections += 1
-        while not writer.is_closing():
-            server.requests.append(await read_request(reader))
-            await respond(writer)
-
-    async with listening(serve, tls) as server.port:
-        yield server
-
-
-async def read_request(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return head + await reader.readexactly(int(line.partition(b":")[2]))
-    return head
-
-
-def answering(*pieces: bytes, close: bool = True) -> Respond:
-    async def respond(writer: asyncio.StreamWriter) -> None:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        if close:
-            writer.close()
-
-    return respond
-
-
-def http(status: str, body: bytes = b"", *headers: str) -> bytes:
-    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers])
-    return head.encode() + b"\r\n\r\n" + body
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
-
-
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWERED: list[tuple[str, bytes, int, bytes]] = [
     ("content length", http("200 OK", b"<a/>"), 200, b"<a/>"),
@@ -135,7 +58,7 @@ async def test_a_complete_answer_comes_whole_and_so_does_a_fault(
     answer: bytes, status: int, body: bytes
 ) -> None:
     async with serving(answering(answer)) as server, Transport(server.environment()) as transport:
-        assert await transport.post("/ws", SECRET, "urn:x") == (status, body)
+        assert await post(transport, "/ws", SECRET, "urn:x") == (status, body)
     assert len(server.requests) == 1
 
 
@@ -204,7 +127,7 @@ async def test_an_answer_that_breaks_off_or_is_no_answer_has_a_reason(
     """The credential was sent by then, and it is sent only once."""
     async with serving(answering(*pieces)) as server, Transport(server.environment()) as transport:
         with pytest.raises(TransportError, match=rf"^{detail}$") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.detail) == (reason, str(caught.value))
     assert caught.value.sent
     assert len(server.requests) == 1
@@ -224,13 +147,8 @@ ERROR_PAGES = [
 async def test_a_status_other_than_200_counts_as_that_however_its_page_comes(page: bytes) -> None:
     """The contract: reason ``http`` is a status other than 200, and of such a page nothing is needed."""
     async with serving(answering(page)) as server, Transport(server.environment()) as transport:
-        status, _ = await transport.post("/ws", SECRET, "urn:x")
+        status, _ = await post(transport, "/ws", SECRET, "urn:x")
     assert status == int(page.split()[1])
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -238,7 +156,7 @@ async def test_a_refused_port_is_no_connection_and_nothing_was_sent(scheme: str)
     environment = RawServer(closed_port()).environment(scheme=scheme)
     async with Transport(environment) as transport:
         with pytest.raises(TransportError) as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert caught.value.reason is Reason.CONNECTION
     assert caught.value.detail.startswith("no connection: ")
     assert not caught.value.sent
@@ -247,7 +165,7 @@ async def test_a_refused_port_is_no_connection_and_nothing_was_sent(scheme: str)
 async def test_a_host_that_does_not_exist_is_no_connection() -> None:
     async with Transport(RawServer(80).environment("nowhere.invalid")) as transport:
         with pytest.raises(TransportError, match=r"^no connection: ") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.sent) == (Reason.CONNECTION, False)
 
 
@@ -262,7 +180,7 @@ async def test_no_redirect_is_followed(status: str) -> None:
             serving(answering(http(status, b"", location))) as server,
             Transport(server.environment()) as transport,
         ):
-            assert (await transport.post("/ws", SECRET, "urn:x"))[0] == int(status[:3])
+            assert (await post(transport, "/ws", SECRET, "urn:x"))[0] == int(status[:3])
             with pytest.raises(TransportError, match=rf"^HTTP status {status[:3]}$") as caught:
                 await transport.get(server.environment().wsdl)
     assert caught.value.reason is Reason.HTTP
@@ -286,7 +204,7 @@ async def test_a_drip_ends_with_the_caller_s_time_limit_and_its_connection_with_
     async with serving(drip) as server, Transport(server.environment()) as transport:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await transport.post("/ws", SECRET, "urn:x")
+                await post(transport, "/ws", SECRET, "urn:x")
         async with asyncio.timeout(5):
             await gone.wait()
 
@@ -296,7 +214,7 @@ async def test_the_request_byte_for_byte() -> None:
         serving(answering(http("200 OK", b"<a/>"))) as server,
         Transport(server.environment("localhost")) as transport,
     ):
-        await transport.post("/ws/Utilerias.Http11/", "<contraseña/>".encode(), "urn:getTimbres")
+        await post(transport, "/ws/Utilerias.Http11/", "<contraseña/>".encode(), "urn:getTimbres")
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     first, *headers = head.decode().split("\r\n")
     assert first == "POST /ws/Utilerias.Http11/ HTTP/1.1"
@@ -316,7 +234,7 @@ async def test_a_connection_is_kept_and_no_cookie() -> None:
     answer = answering(http("200 OK", b"<a/>", "Set-Cookie: session=1"), close=False)
     async with serving(answer) as server, Transport(server.environment()) as transport:
         for _ in range(5):
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (len(server.requests), server.connections) == (5, 1)
     assert not any(b"cookie" in request.lower() for request in server.requests)
 
@@ -351,14 +269,14 @@ async def test_what_comes_unasked_is_not_the_next_answer(
     async with serving(respond, tls) as server:
         environment = server.environment("localhost", "https" if secure else "http")
         async with Transport(replace(environment, tls=TlsConfig(ca_file))) as transport:
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a>1</a>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a>1</a>")
             writer = await waiting
             writer.write(unasked)
             if not unasked:
                 writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
             if seen:
                 await asyncio.sleep(0.1)
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a>2</a>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a>2</a>")
             assert (len(server.requests), server.connections) == (2, 2)
 
 
@@ -378,7 +296,7 @@ async def test_what_comes_unasked_without_end_closes_the_connection() -> None:
     flooded: list[int] = []
     ended = asyncio.Event()
     async with serving(flood) as server, Transport(server.environment()) as transport:
-        await transport.post("/ws", SECRET, "urn:x")
+        await post(transport, "/ws", SECRET, "urn:x")
         async with asyncio.timeout(KEPT / 2):
             await ended.wait()
     assert len(flooded) < 200, "of 47 kB each: no more than the system's buffers hold"
@@ -386,13 +304,13 @@ async def test_what_comes_unasked_without_end_closes_the_connection() -> None:
 
 async def test_an_idle_connection_is_given_up_before_the_server_does(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KEPT < 5, "Apache's KeepAliveTimeout"
-    monkeypatch.setattr("exporter.provider.http.transport.KEPT", 0.2)
+    monkeypatch.setattr("exporter.provider.http.pool.KEPT", 0.2)
     async with (
         serving(answering(http("200 OK", b"<a/>"), close=False)) as server,
         Transport(server.environment()) as transport,
     ):
         for _ in range(2):
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
             await asyncio.sleep(0.5)
     assert (len(server.requests), server.connections) == (2, 2)
 
@@ -405,9 +323,9 @@ async def test_a_post_on_a_connection_that_the_server_gave_up_is_not_sent_again(
         await answers[min(len(server.requests), len(answers)) - 1](writer)
 
     async with serving(respond) as server, Transport(server.environment()) as transport:
-        await transport.post("/ws", SECRET, "urn:x")
+        await post(transport, "/ws", SECRET, "urn:x")
         with pytest.raises(TransportError, match=rf"^{CUT}$") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert caught.value.sent
     assert (len(server.requests), server.connections) == (2, 1)
 
@@ -446,15 +364,15 @@ async def test_a_path_cannot_lead_to_another_host() -> None:
         serving(answer) as other,
         Transport(server.environment()) as transport,
     ):
-        await transport.post(f"//127.0.0.1:{other.port}/x", SECRET, "urn:x")
-        await transport.post(f"/@127.0.0.1:{other.port}/x", SECRET, "urn:x")
+        await post(transport, f"//127.0.0.1:{other.port}/x", SECRET, "urn:x")
+        await post(transport, f"/@127.0.0.1:{other.port}/x", SECRET, "urn:x")
     assert (len(server.requests), other.connections) == (2, 0)
 
 
 async def test_a_soap_action_cannot_add_a_header() -> None:
     async with serving(answering(http("200 OK"))) as server, Transport(server.environment()) as transport:
         with pytest.raises(TransportError) as caught:
-            await transport.post("/ws", SECRET, "urn:x\r\nX-Added: 1")
+            await post(transport, "/ws", SECRET, "urn:x\r\nX-Added: 1")
     assert caught.value.reason is Reason.INVALID
     assert server.requests == []
 
@@ -468,7 +386,7 @@ async def test_close_ends_what_is_under_way() -> None:
 
     async with serving(hang) as server:
         transport = Transport(server.environment())
-        call = asyncio.create_task(transport.post("/ws", SECRET, "urn:x"))
+        call = asyncio.create_task(post(transport, "/ws", SECRET, "urn:x"))
         await arrived.wait()
         await transport.close()
         with pytest.raises(TransportError) as caught:
@@ -478,30 +396,6 @@ async def test_close_ends_what_is_under_way() -> None:
 
 
 # TLS
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return path
-
-
-def server_tls(authority: trustme.CA, *names: str, expired: bool = False) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    past = datetime.now(UTC) - timedelta(days=2)
-    certificate = (
-        authority.issue_cert(*names, not_before=past - timedelta(days=2), not_after=past)
-        if expired
-        else authority.issue_cert(*names)
-    )
-    certificate.configure_cert(context)
-    return context
 
 
 @dataclass(frozen=True)
@@ -532,10 +426,10 @@ async def test_certificates_are_checked_before_anything_is_sent(
         environment = replace(server.environment(scheme="https"), tls=tls)
         async with Transport(environment) as transport:
             if case.refused is None:
-                assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+                assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
                 return
             with pytest.raises(TransportError) as caught:
-                await transport.post("/ws", SECRET, "urn:x")
+                await post(transport, "/ws", SECRET, "urn:x")
     assert caught.value.reason is Reason.TLS
     assert caught.value.detail.startswith("no secure connection: ")
     assert case.refused in caught.value.detail
@@ -551,7 +445,7 @@ async def test_a_server_that_speaks_no_tls_is_no_secure_connection() -> None:
 
     async with listening(serve) as port, Transport(RawServer(port).environment(scheme="https")) as transport:
         with pytest.raises(TransportError, match=r"^no secure connection: ") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.sent) == (Reason.TLS, False)
 
 
@@ -573,10 +467,10 @@ async def test_a_client_certificate_is_shown_where_one_is_configured(
         Transport(replace(server.environment(scheme="https"), tls=tls)) as transport,
     ):
         if shown:
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
             return
         with pytest.raises(TransportError) as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     # In TLS 1.3 a server may refuse after the client has sent, and may just close.
     assert caught.value.reason in (Reason.TLS, Reason.CONNECTION)
     assert server.requests == []
@@ -602,52 +496,13 @@ def test_tls_files_that_cannot_be_used_raise(tmp_path: Path) -> None:
 # Proxies
 
 
-@asynccontextmanager
-async def proxying(refusal: bytes = b"", login: str = "") -> AsyncIterator[RawServer]:
-    """A proxy for one request a connection: it tunnels CONNECT and passes on the rest, or refuses all."""
-    server = RawServer(0)
-    wanted = b"Proxy-Authorization: Basic " + base64.b64encode(login.encode()) if login else b""
-    unknown = http("407 Proxy Authentication Required", b"", "Proxy-Authenticate: Basic")
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await read_request(reader)
-        server.requests.append(request)
-        if refusal or wanted not in request:
-            writer.write(refusal or unknown)
-            return
-        method, target, _ = request.split(b" ", 2)
-        port = int(target.rsplit(b":", 1)[1].split(b"/")[0])
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        if method == b"CONNECT":
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        else:
-            far_writer.write(request)
-        try:
-            await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
-        finally:
-            far_writer.transport.abort()
-
-    async with listening(serve) as server.port:
-        yield server
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65_536):
-        writer.write(data)
-    writer.close()
-
-
-def through(environment: Environment, proxy: RawServer, login: str = "") -> Environment:
-    return replace(environment, proxy_url=Secret(f"http://{login}127.0.0.1:{proxy.port}"))
-
-
 async def test_a_plain_call_goes_through_the_configured_proxy() -> None:
     async with (
         serving(answering(http("200 OK", b"<a/>"))) as server,
         proxying(login="me:pa:ss") as proxy,
         Transport(through(server.environment(), proxy, "me:pa%3Ass@")) as transport,
     ):
-        assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+        assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
     assert proxy.requests[0].startswith(b"POST http://127.0.0.1:%d/ws HTTP/1.1\r\n" % server.port)
     assert len(server.requests) == 1
 
@@ -662,7 +517,7 @@ async def test_a_secure_call_tunnels_through_the_proxy_which_sees_no_credential(
     ):
         environment = replace(server.environment(scheme="https"), tls=TlsConfig(ca_file))
         async with Transport(through(environment, proxy, "me:x@")) as transport:
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
     assert [request.split(b"\r\n")[0] for request in proxy.requests] == [
         b"CONNECT 127.0.0.1:%d HTTP/1.1" % server.port
     ]
@@ -677,7 +532,7 @@ async def test_a_tunnel_does_not_weaken_the_check_of_the_certificate(authority: 
         Transport(through(server.environment(scheme="https"), proxy)) as transport,
     ):
         with pytest.raises(TransportError, match=r"^no secure connection: ") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.sent) == (Reason.TLS, False)
     assert server.requests == []
 
@@ -688,7 +543,7 @@ async def test_a_proxy_that_refuses_the_tunnel_is_an_http_status_and_nothing_was
         environment = RawServer(443).environment("pac.example", "https")
         async with Transport(through(environment, proxy)) as transport:
             with pytest.raises(TransportError) as caught:
-                await transport.post("/ws", SECRET, "urn:x")
+                await post(transport, "/ws", SECRET, "urn:x")
     assert caught.value.detail == f"the proxy answered with HTTP status {status[:3]}"
     assert (caught.value.reason, caught.value.sent) == (Reason.HTTP, False)
 
@@ -698,14 +553,14 @@ async def test_a_proxy_that_refuses_a_plain_call_is_an_http_status() -> None:
         proxying(http("407 Proxy Authentication Required")) as proxy,
         Transport(through(RawServer(80).environment("pac.example"), proxy)) as transport,
     ):
-        assert (await transport.post("/ws", SECRET, "urn:x"))[0] == 407
+        assert (await post(transport, "/ws", SECRET, "urn:x"))[0] == 407
 
 
 async def test_a_proxy_that_is_down_is_no_connection() -> None:
     proxy = RawServer(closed_port())
     async with Transport(through(RawServer(80).environment("pac.example"), proxy, "me:s3cret@")) as transport:
         with pytest.raises(TransportError, match=r"^no connection: ") as caught:
-            await transport.post("/ws", SECRET, "urn:x")
+            await post(transport, "/ws", SECRET, "urn:x")
     assert (caught.value.reason, caught.value.sent) == (Reason.CONNECTION, False)
     assert "s3cret" not in caught.value.detail
 
@@ -716,5 +571,5 @@ async def test_the_environment_s_proxies_are_ignored(monkeypatch: pytest.MonkeyP
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         async with Transport(server.environment()) as transport:
-            assert await transport.post("/ws", SECRET, "urn:x") == (200, b"<a/>")
+            assert await post(transport, "/ws", SECRET, "urn:x") == (200, b"<a/>")
     assert proxy.requests == []

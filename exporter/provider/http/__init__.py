@@ -1,1 +1,1 @@
-"""HTTP towards the providers: connections, names, and threads for what may hang."""
+"""HTTP towards the providers, each request sent at most once: connections, answers, names, TLS, proxies."""

@@ -10,8 +10,10 @@ from exporter.account.outcome import Failure, Outcome, Reading, Reason, unsent
 from exporter.clock import Clock
 from exporter.config import Account, Environment
 from exporter.provider.contract import Balance, Gate, Permit
+from exporter.provider.http.error import TransportError
+from exporter.provider.http.response import HttpAnswer
 from exporter.provider.http.thread import in_thread
-from exporter.provider.http.transport import Transport, TransportError
+from exporter.provider.http.transport import Transport
 from exporter.provider.solucion_factible.answer import is_fault, read
 from exporter.provider.solucion_factible.codes import REQUEST_DOUBTED
 
@@ -63,6 +65,10 @@ class SolucionFactible:
             await asyncio.gather(self._loading, return_exceptions=True)
         await self._transport.close()
 
+    def renew(self) -> None:
+        """Read anew which certificates are trusted. Raises OSError, having changed nothing."""
+        self._transport.renew()
+
     async def close_when_idle(self) -> None:
         """Close as ``close`` does, once no call is under way. From now on none begins."""
         self._retired = True
@@ -93,20 +99,21 @@ class SolucionFactible:
         operation = self._operation
         if operation is None or self._retired:
             return _RETIRED
-        envelope = operation.envelope(account.username, permit.password().reveal())
         self._asking += 1
         self._idle.clear()
         try:
-            async with asyncio.timeout(account.timeout):
-                status, body = await self._transport.post(operation.path, envelope, operation.soap_action)
-        except TimeoutError:
-            return Failure(Reason.TIMEOUT, f"no complete answer within {account.timeout:g} s")
+            answer = await self._transport.post(
+                operation.path,
+                lambda: operation.envelope(account.username, permit.password().reveal()),
+                operation.soap_action,
+                account.timeout,
+            )
         except TransportError as error:
             outcome: Outcome = (
                 Failure(error.reason, error.detail) if error.sent else unsent(error.reason, error.detail)
             )
         else:
-            outcome = _judge(status, body)
+            outcome = _judge(answer)
         finally:
             self._asking -= 1
             if not self._asking:
@@ -195,9 +202,11 @@ def _read_in_thread(url: str, fetch: Callable[[str], bytes]) -> "Future[Operatio
     return in_thread("wsdl", work)
 
 
-def _judge(status: int, body: bytes) -> Outcome:
-    if status == 200:
-        return read(body)
-    if status == 500 and is_fault(body):
+def _judge(answer: HttpAnswer) -> Outcome:
+    if answer.cut and (answer.status == 200 or answer.cut.reason is Reason.TIMEOUT):
+        return Failure(answer.cut.reason, answer.cut.detail)
+    if answer.status == 200:
+        return read(answer.body)
+    if answer.status == 500 and answer.whole and is_fault(answer.body):
         return Failure(Reason.FAULT, "the service answered with a SOAP fault")
-    return Failure(Reason.HTTP, f"HTTP status {status}")
+    return Failure(Reason.HTTP, f"HTTP status {answer.status}")
