@@ -1,7 +1,39 @@
-"""What a poll ends in: a reading of the provider's answer, or a failure to get one."""
+"""What a poll ends in: a reading of the provider's answer, or a failure to get one.
+
+An outcome says its own meaning: what follows for the next poll (``Effect``) and what it says of the credential
+that it was sent with (``Verdict``). Which code of which provider means what is the provider's matter.
+"""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+
+
+class Effect(Enum):
+    """What an outcome means for the time of the next poll."""
+
+    BALANCE = auto()
+    """It tells the balance: carry on."""
+    SLOW_DOWN = auto()
+    """We ask too much: leave longer and longer gaps."""
+    RETRY = auto()
+    """Trouble, but not the account's: try again soon, then less and less often."""
+
+
+class Verdict(Enum):
+    """What an outcome says of the credential that it was sent with."""
+
+    ACCEPTED = auto()
+    """The provider has let it in."""
+    NEUTRAL = auto()
+    """Nothing: the credential wasn't looked at, or wasn't sent."""
+    REFUSED = auto()
+    """It is wrong. Every further try counts against the account at the provider."""
+    STOP = auto()
+    """Asking again can only do harm until a person has acted."""
+    UNKNOWN_FROM_SERVICE = auto()
+    """The service answered, and nobody knows what: it may have been a refusal."""
+    UNKNOWN_ON_THE_WAY = auto()
+    """The try was sent, and its answer got lost: an outage is likelier than a refusal."""
 
 
 class Reason(StrEnum):
@@ -22,31 +54,79 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A poll without an answer.
+class Code:
+    """One of a provider's codes, and what it means.
 
-    ``detail`` is this project's own text, never the provider's: an answer can echo the password.
-    ``sent`` is false where the credential didn't leave the process.
+    ``label`` is the value of the label ``code``, which is bounded: undocumented codes share one. ``meaning``
+    is a part of a sentence, ``advice`` are sentences on what a person can do, both in English. ``exhausted``
+    says that no stamp is left, with or without figures.
+    """
+
+    number: int
+    label: str
+    effect: Effect
+    verdict: Verdict
+    meaning: str
+    advice: str
+    documented: bool = True
+    exhausted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A poll without an answer that can be used.
+
+    ``detail`` is this project's own text, never the provider's: an answer can echo the password. ``sent`` is
+    false where the credential didn't leave the process. ``retry_after`` are the seconds for which the provider
+    wants to be left alone, where it says so.
     """
 
     reason: Reason
     detail: str
     sent: bool = True
+    verdict: Verdict = Verdict.UNKNOWN_ON_THE_WAY
+    effect: Effect = Effect.RETRY
+    retry_after: float | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the service itself has answered, whatever it said."""
+        return self.verdict not in (Verdict.UNKNOWN_ON_THE_WAY, Verdict.NEUTRAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one answer says; ``None`` where it doesn't say it.
 
-    ``contracted``, ``used`` and ``available`` are stamps (the provider's ``contratados``, ``usados`` and
-    ``disponibles``). ``message`` is the provider's text for people and not to be trusted.
+    ``contracted``, ``used`` and ``available`` are stamps. ``message`` is the provider's text for people and
+    not to be trusted.
     """
 
-    status: int
+    code: Code
     contracted: int | None = None
     used: int | None = None
     available: int | None = None
     message: str | None = None
 
+    @property
+    def effect(self) -> Effect:
+        """What follows for the next poll."""
+        return self.code.effect
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it says of the credential."""
+        return self.code.verdict
+
+    @property
+    def answered(self) -> bool:
+        """Whether the service itself has answered: always."""
+        return True
+
 
 Outcome = Reading | Failure
+
+
+def unsent(reason: Reason, detail: str) -> Failure:
+    """Return the failure of a poll whose credential did not leave the process."""
+    return Failure(reason, detail, sent=False, verdict=Verdict.NEUTRAL)
