@@ -84,8 +84,20 @@ _ALL = (
         "a uniqueness restriction was violated",
         "Not expected for a query: ask the provider where this lasts.",
     ),
-    _code(630, _BALANCE, "the account's stamps have run out", "Buy stamps: invoicing has stopped.", exhausted=True),
-    _code(631, _BALANCE, "the issuer's stamps have run out", "Buy stamps: invoicing has stopped.", exhausted=True),
+    _code(
+        630,
+        _BALANCE,
+        "the account's stamps have run out",
+        "Buy stamps: invoicing has stopped.",
+        exhausted=True,
+    ),
+    _code(
+        631,
+        _BALANCE,
+        "the issuer's stamps have run out",
+        "Buy stamps: invoicing has stopped.",
+        exhausted=True,
+    ),
     _code(632, _BUSY, "the limit of fair use is reached", "Lengthen the interval."),
     _code(
         633,
