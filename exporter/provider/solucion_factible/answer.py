@@ -29,7 +29,7 @@ _SPACE: Final = " \t\r\n"  # XML's white space, which xs:int allows around the d
 # Seventeen digits hold 2^53; a longer run of digits is refused before Python is asked to convert it.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,17}")
 _WEB_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
-_WEB_PAGE: Final = re.compile(
+_STARTS_AS_WEB_PAGE: Final = re.compile(
     rb"(?:[^<]++|<\?[^<>]*+>|<!--(?:(?!-->).)*+-->)*+<(?:!doctype\s+html|html|head|title|body)[\s>]",
     re.IGNORECASE | re.DOTALL,
 )
@@ -40,12 +40,20 @@ _NOT_THE_SERVICE: Final = frozenset({429, 502, 503, 504})
 _media_type = lru_cache(maxsize=8)(media_type)  # it is the same in nearly every answer
 
 
-class _UnreadableError(Exception):
-    """The answer can't be read, or not used; the message is safe to show."""
+class _UnusableError(Exception):
+    """An answer can't be used; the message is safe to show."""
 
     def __init__(self, detail: str, verdict: Verdict = Verdict.UNKNOWN_FROM_SERVICE) -> None:
         super().__init__(detail)
         self.verdict = verdict
+
+
+def _unusable(detail: str, verdict: Verdict = Verdict.UNKNOWN_FROM_SERVICE) -> Failure:
+    return Failure(Reason.INVALID, detail, verdict=verdict)
+
+
+_NO_ROOT_PART: Final = _unusable("the answer has no root part, or not all of it")
+_WEB_PAGE: Final = _unusable("the answer is a web page", Verdict.UNKNOWN_ON_THE_WAY)
 
 
 def read(
@@ -70,38 +78,37 @@ def read(
         readable = whole and part is not None and part.whole
         if part:
             body, charset = part.content, part.charset
-    unreadable = _UnreadableError("the answer's root part can't be found")
-    if readable:
-        try:
-            outcome = _understood(body, charset)
-        except _UnreadableError as error:
-            unreadable = error
-        else:
-            if isinstance(outcome, Failure):
-                return _slowed(outcome, status, retry_after, now)
-            if status == 200 or _is_refusal(outcome.code):
-                return outcome
-    if unreadable.verdict is not Verdict.ACCEPTED:
-        refusal = _refusal(statuses_in(body))
-        if refusal:
-            return Reading(refusal)
+    outcome = _understood(body, charset) if readable else _NO_ROOT_PART
+    if isinstance(outcome, Reading):
+        if status == 200 or _is_refusal(outcome.code):
+            return outcome
+    elif outcome.reason is Reason.FAULT:
+        return _slowed(outcome, status, retry_after, now)
+    elif status == 200 and outcome.verdict is Verdict.ACCEPTED:
+        return outcome
+    refusal = _refusal(statuses_in(body))
+    if refusal:
+        return Reading(refusal)
     if status != 200:
         return _slowed(_of_http(status, media, body), status, retry_after, now)
     if not whole:
         return _cut(body)
-    if unreadable.verdict is not Verdict.ACCEPTED and _is_web_page(media, body):
-        return Failure(Reason.INVALID, "the answer is a web page", verdict=Verdict.UNKNOWN_ON_THE_WAY)
-    return Failure(Reason.INVALID, str(unreadable), verdict=unreadable.verdict)
+    return _WEB_PAGE if _is_web_page(media, body) else outcome
 
 
 def _understood(body: bytes, charset: str | None) -> Outcome:
-    """What a whole SOAP message says: its code, or a fault."""
+    """What a whole SOAP message says: its code, a fault, or why it can't be used."""
     try:
-        envelope = Envelope(in_utf8(body, charset))
-    except CharsetError as error:
-        raise _UnreadableError("the answer's charset is not known, or another one than it says") from error
+        return _said(Envelope(in_utf8(body, charset)))
+    except CharsetError:
+        return _unusable("the answer's charset is not known, or another one than it says")
     except EnvelopeError as error:
-        raise _UnreadableError(str(error)) from error
+        return _unusable(str(error))
+    except _UnusableError as error:
+        return _unusable(str(error), error.verdict)
+
+
+def _said(envelope: Envelope) -> Outcome:
     refusal = _refusal(envelope.statuses)
     if refusal:
         # Its figures mean nothing, and must not get in the way of it.
@@ -110,25 +117,27 @@ def _understood(body: bytes, charset: str | None) -> Outcome:
         verdict = Verdict.UNKNOWN_FROM_SERVICE
         return Failure(Reason.FAULT, "the service answered with a SOAP fault", verdict=verdict)
     if envelope.returns != 1:
-        raise _UnreadableError("the answer has no return value, or several")
-    if envelope.repeated:
-        raise _UnreadableError(f"the answer has {envelope.repeated} more than once")
-    return _reading(envelope.fields)
+        raise _UnusableError("the answer has no return value, or several")
+    return _reading(envelope.fields, envelope.repeated)
 
 
-def _reading(fields: dict[str, str | None]) -> Reading:
+def _reading(fields: dict[str, str | None], repeated: set[str]) -> Reading:
     status = _integer(fields, "status", Verdict.UNKNOWN_FROM_SERVICE)
     if status is None:
-        raise _UnreadableError("the answer has no status")
+        raise _UnusableError("the answer has no status")
+    if "status" in repeated:
+        raise _UnusableError("the answer has status more than once")
     meant = code(status)
     message = fields.get("mensaje")
     if meant.effect is not Effect.BALANCE:
         return Reading(meant, message=message)
+    for name in repeated:
+        raise _UnusableError(f"the answer has {name} more than once", Verdict.ACCEPTED)
     contracted = _figure(fields, "contratados")
     used = _figure(fields, "usados")
     available = _figure(fields, "disponibles")
     if meant is SUCCESS and contracted is None and used is None and available is None:
-        raise _UnreadableError(f"the answer says {status} without figures", Verdict.ACCEPTED)
+        raise _UnusableError(f"the answer says {status} without figures", Verdict.ACCEPTED)
     if meant.exhausted and not contracted and not used and not available:
         # A service whose figures are primitive ints answers 0 where it has none. Taken as figures they
         # would say that nothing was ever bought, and the next real answer would count as consumption.
@@ -139,7 +148,7 @@ def _reading(fields: dict[str, str | None]) -> Reading:
 def _figure(fields: dict[str, str | None], name: str) -> int | None:
     value = _integer(fields, name, Verdict.ACCEPTED)
     if value is not None and not 0 <= value <= MAX_FIGURE:
-        raise _UnreadableError(f"the answer's {name} is negative or too large", Verdict.ACCEPTED)
+        raise _UnusableError(f"the answer's {name} is negative or too large", Verdict.ACCEPTED)
     return value
 
 
@@ -149,7 +158,7 @@ def _integer(fields: dict[str, str | None], name: str, verdict: Verdict) -> int 
         return None
     text = text.strip(_SPACE)
     if not _INTEGER.fullmatch(text):
-        raise _UnreadableError(f"the answer's {name} is not an integer", verdict)
+        raise _UnusableError(f"the answer's {name} is not an integer", verdict)
     return int(text)
 
 
@@ -187,11 +196,10 @@ def _slowed(failure: Failure, status: int, retry_after: str | None, now: float) 
 
 def _cut(body: bytes) -> Failure:
     if len(body) >= MAX_BYTES:
-        detail = "the answer is larger than 1 MiB"
-        return Failure(Reason.INVALID, detail, verdict=Verdict.UNKNOWN_FROM_SERVICE)
+        return _unusable("the answer is larger than 1 MiB")
     detail = "the connection was lost before the answer was complete"
     return Failure(Reason.CONNECTION, detail, verdict=Verdict.UNKNOWN_ON_THE_WAY)
 
 
 def _is_web_page(media: MediaType, body: bytes) -> bool:
-    return media.name in _WEB_PAGES or bool(_WEB_PAGE.match(body[:4096].replace(b"\0", b"")))
+    return media.name in _WEB_PAGES or bool(_STARTS_AS_WEB_PAGE.match(body[:4096].replace(b"\0", b"")))

@@ -41,10 +41,11 @@ _SMALL: Final = 16 * 1024  # bytes of an answer that nothing has to be counted o
 
 # An element `status` with nothing but an integer in it, as far as its end tag's beginning.
 _STATUS_ELEMENT: Final = re.compile(
-    rb"<(?:[^\s<>/:!?]{1,100}:)?status(?:[ \t\r\n][^<>]{0,500}(?<!/))?>"
-    rb"[ \t\r\n]{0,100}([+-]?[0-9]{1,17})[ \t\r\n]{0,100}</"
+    rb"<(?:[^\s<>/:!?]{1,100}:)?status(?:[ \t\r\n](?:[^<>\"']++|\"[^<\"]*+\"|'[^<']*+')*+(?<!/))?>"
+    rb"[ \t\r\n]*+([+-]?[0-9]{1,17})[ \t\r\n]*+</"
 )
 _LONGEST_PREFIX: Final = 102  # bytes from an element's `<` to its local name
+_LONGEST_STATUS: Final = 1_000  # bytes of such an element
 _MOST_PLACES: Final = 1_000  # at which the word may stand
 
 
@@ -56,8 +57,8 @@ class Envelope:
     """What a SOAP message says.
 
     ``fields`` are the return value's: a figure as it stands there, with its references, comments and whatever
-    else is in it, a message as text; None is xsi:nil. ``returns`` counts the return values, ``repeated`` is
-    a field that stands twice. ``statuses`` are those of all elements of that name, wherever they stand.
+    else is in it, a message as text; None is xsi:nil. ``returns`` counts the return values, ``repeated`` are
+    fields that stand twice. ``statuses`` are those of all elements of that name, wherever they stand.
     """
 
     __slots__ = (
@@ -82,20 +83,20 @@ class Envelope:
         _refuse_masses(document)
         try:
             self._parse(document)
-        except expat.ExpatError as error:
+        except expat.ExpatError:
             # Bytes that aren't UTF-8 cost no more than the text that they stand in.
-            mended = document.decode("utf-8", "replace").encode()
-            if mended == document:
-                raise EnvelopeError("the answer is not well-formed XML") from error
+            mended = document.decode("utf-8", "replace").encode() if len(document) <= _SMALL else document
             try:
+                if mended == document:
+                    raise
                 self._parse(mended)
-            except expat.ExpatError:
+            except expat.ExpatError as error:
                 raise EnvelopeError("the answer is not well-formed XML") from error
 
     def _parse(self, document: bytes) -> None:
         self.fields: dict[str, str | None] = {}
         self.statuses: list[str] = []
-        self.repeated: str | None = None
+        self.repeated: set[str] = set()
         self.fault = False
         self.returns = 0
         self._elements = 0
@@ -127,7 +128,7 @@ class Envelope:
         if self._field:
             self._interrupt_field()
         prefix, _, name = tag.rpartition(":")
-        if name == _STATUS or (depth == 5 and self._in_return and name in _FIELDS):
+        if (name == _STATUS and depth > 1) or (depth == 5 and self._in_return and name in _FIELDS):
             if not self._field:
                 self._start_field(name, attributes)
         elif depth == 4:
@@ -179,7 +180,7 @@ class Envelope:
                 text = _plain(text)
         if depth == 5 and self._in_return:
             if name in self.fields:
-                self.repeated = name
+                self.repeated.add(name)
             self.fields[name] = text
 
     def _end(self, _tag: str) -> None:
@@ -196,10 +197,8 @@ class Envelope:
     def _literal(self, text: str) -> None:
         self._text += text
         if len(self._text) > _MAX_TEXT:
-            # A long message does no harm, a figure that was cut would be a wrong one.
-            if self._field != _MESSAGE:
-                raise EnvelopeError(f"the answer's {self._field} is too long")
-            self._text = self._text[:_MAX_TEXT]
+            # A long message does no harm; a figure that was cut would be a wrong one, so it becomes none.
+            self._text = self._text[:_MAX_TEXT] if self._field == _MESSAGE else "…"
             self._parser.DefaultHandler = None
 
 
@@ -227,7 +226,7 @@ def statuses_in(fragment: bytes) -> list[str]:
     It looks at the bytes alone, so in every charset that contains ASCII, UTF-16 and UTF-32 too.
     """
     if b"\0" in fragment:
-        fragment = fragment.replace(b"\0", b"")
+        fragment = fragment.translate(None, b"\0")
     if not any(namespace.encode() in fragment for namespace in SOAP):
         return []
     found: list[str] = []
@@ -237,7 +236,7 @@ def statuses_in(fragment: bytes) -> list[str]:
         if place < 0:
             break
         begin = fragment.rfind(b"<", max(0, place - _LONGEST_PREFIX), place)
-        element = _STATUS_ELEMENT.match(fragment, begin) if begin >= 0 else None
+        element = _STATUS_ELEMENT.match(fragment, begin, begin + _LONGEST_STATUS) if begin >= 0 else None
         if element:
             found.append(element.group(1).decode())
     return found

@@ -69,7 +69,7 @@ def _split(part: bytes) -> tuple[dict[str, str], bytes]:
 def _decoded(headers: dict[str, str], content: bytes, *, whole: bool) -> Part | None:
     encoding = headers.get("content-transfer-encoding", "").lower()
     if encoding == "base64":
-        content = b"".join(content.split())
+        content = content.translate(None, b" \t\r\n")
         try:
             # Of a part that was cut the last piece can be incomplete.
             content = binascii.a2b_base64(content if whole else content[: len(content) // 4 * 4])
