@@ -2,21 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from exporter.account.codes import CODES
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict, unsent
 from exporter.clock import Clock
 from exporter.config import Account, Environment
-from exporter.provider.http.thread import in_thread
 from exporter.provider.http.transport import Transport, TransportError
-from exporter.provider.solucion_factible.answer import is_fault, read
+from exporter.provider.solucion_factible.answer import read
+from exporter.provider.solucion_factible.codes import REQUEST_DOUBTED
+from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.wsdl_process import read_in_process
 from exporter.secret import Secret
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from exporter.provider.solucion_factible.wsdl import Operation
 
 WSDL_TIMEOUT: Final = 60.0
 """Seconds to fetch and read a WSDL with all that it imports."""
@@ -25,12 +21,11 @@ WSDL_DOCUMENTS: Final = 16
 """Documents that a WSDL may consist of."""
 
 WSDL_BYTES: Final = 1024 * 1024
-"""Bytes of a WSDL with all that it imports. It has some ten thousand; zeep takes thirty times the memory."""
+"""Bytes of a WSDL with all that it imports. It has some ten thousand."""
 
-_NOT_LOADED: Final = Failure(Reason.CONNECTION, "the WSDL was not loaded yet", sent=False)
+_NOT_LOADED: Final = unsent(Reason.CONNECTION, "the WSDL was not loaded yet")
 _RELOAD_FIRST: Final = 1.0  # seconds between loads of the WSDL, doubled each time
 _RELOAD_LAST: Final = 30.0
-_REQUEST_DOUBTED: Final = frozenset({611, 612})  # "incomplete" and "malformed": perhaps the WSDL has changed
 
 
 class Provider:
@@ -65,7 +60,7 @@ class Provider:
         await self._idle.wait()
         await self.close()
 
-    async def operation(self, limit: float) -> "Operation | Failure":
+    async def operation(self, limit: float) -> Operation | Failure:
         """Return how to ask, which takes the WSDL; wait for it at most ``limit`` seconds.
 
         Where it can't be had the failure says why. A provider without a WSDL is asked for it again after a
@@ -78,10 +73,10 @@ class Provider:
             # Neither cancels the other: others wait for the loading too, and closing this ends no poll.
             done, _ = await asyncio.wait((self._loading,), timeout=limit)
             if not done:
-                return Failure(Reason.TIMEOUT, f"the WSDL did not come within {limit:g} s", sent=False)
+                return unsent(Reason.TIMEOUT, f"the WSDL did not come within {limit:g} s")
         return self._operation or self._failure
 
-    async def ask(self, operation: "Operation", account: Account, password: Secret) -> Outcome:
+    async def ask(self, operation: Operation, account: Account, password: Secret) -> Outcome:
         """Ask for an account's balance: one login. It takes at most the account's timeout."""
         envelope = operation.envelope(account.username, password.reveal())
         self._asking += 1
@@ -92,9 +87,9 @@ class Provider:
         except TimeoutError:
             return Failure(Reason.TIMEOUT, f"no complete answer within {account.timeout:g} s")
         except TransportError as error:
-            outcome: Outcome = Failure(error.reason, error.detail, error.sent)
+            outcome: Outcome = _lost(error)
         else:
-            outcome = _judge(status, body)
+            outcome = read(status, "", body, now=self._clock.time())
         finally:
             self._asking -= 1
             if not self._asking:
@@ -105,8 +100,8 @@ class Provider:
     def _watch(self, outcome: Outcome) -> None:
         """Load the WSDL anew where the answers say that it has changed; go on with the old one meanwhile."""
         if isinstance(outcome, Reading):
-            doubted = outcome.status in _REQUEST_DOUBTED
-            if not doubted and outcome.status in CODES:
+            doubted = outcome.code.number in REQUEST_DOUBTED
+            if not doubted and outcome.code.documented:
                 self._loads = 0
         else:
             doubted = outcome.reason in (Reason.FAULT, Reason.HTTP, Reason.INVALID)
@@ -128,9 +123,9 @@ class Provider:
         try:
             loaded = await self._read_wsdl()
         except TimeoutError:
-            loaded = Failure(Reason.TIMEOUT, "loading the WSDL took too long", sent=False)
+            loaded = unsent(Reason.TIMEOUT, "loading the WSDL took too long")
         except TransportError as error:
-            loaded = Failure(error.reason, f"loading the WSDL: {error.detail}", sent=False)
+            loaded = unsent(error.reason, f"loading the WSDL: {error.detail}")
         name = self.environment.name
         if not isinstance(loaded, Failure):
             if loaded != self._operation:
@@ -140,51 +135,33 @@ class Provider:
             self._log("WSDL not loaded", pac_environment=name, reason=loaded.reason, detail=loaded.detail)
             self._failure = loaded
 
-    async def _read_wsdl(self) -> "Operation | Failure":
-        """Fetch the WSDL and read it in a thread of its own: zeep takes long, and it must not stop the loop.
-
-        The thread ends with the reading because lxml remembers all names that a thread has parsed.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + WSDL_TIMEOUT
+    async def _read_wsdl(self) -> Operation | Failure:
+        """Fetch the WSDL and what it imports, and read them in a process of their own."""
         fetched: list[int] = []  # bytes of each document
-        fetches: list[Future[bytes]] = []
 
-        async def fetch(url: str) -> bytes:
+        async def fetch(url: str, needed: bool) -> bytes | None:
             if len(fetched) == WSDL_DOCUMENTS:
                 raise TransportError(Reason.INVALID, "the WSDL imports too many documents")
-            async with asyncio.timeout_at(deadline):
+            fetched.append(0)
+            try:
                 document = await self._transport.get(url)
-            fetched.append(len(document))
+            except TransportError as error:
+                if needed or error.reason is not Reason.HTTP:
+                    raise
+                return None
+            fetched[-1] = len(document)
             if sum(fetched) > WSDL_BYTES:
                 raise TransportError(Reason.INVALID, "the WSDL's documents are larger than 1 MiB")
             return document
 
-        def fetch_from_thread(url: str) -> bytes:
-            fetches.append(asyncio.run_coroutine_threadsafe(fetch(url), loop))
-            return fetches[-1].result()
-
-        try:
-            return await asyncio.wrap_future(_read_in_thread(self.environment.wsdl, fetch_from_thread))
-        finally:
-            # If this was cancelled the thread still waits for a document.
-            for waited_for in fetches:
-                waited_for.cancel()
+        async with asyncio.timeout(WSDL_TIMEOUT):
+            return await read_in_process(self.environment.wsdl, fetch)
 
 
-def _read_in_thread(url: str, fetch: Callable[[str], bytes]) -> "Future[Operation | Failure]":
-    def work() -> "Operation | Failure":
-        # Imported here, as zeep costs more time than all the rest: the daemon is serving by now.
-        from exporter.provider.solucion_factible.wsdl import read_wsdl
-
-        return read_wsdl(url, fetch)
-
-    return in_thread("wsdl", work)
-
-
-def _judge(status: int, body: bytes) -> Outcome:
-    if status == 200:
-        return read(body)
-    if status == 500 and is_fault(body):
-        return Failure(Reason.FAULT, "the service answered with a SOAP fault")
-    return Failure(Reason.HTTP, f"HTTP status {status}")
+def _lost(error: TransportError) -> Failure:
+    """What a call says whose answer couldn't be had. What isn't HTTP, or too much of it, was an answer."""
+    if not error.sent:
+        return unsent(error.reason, error.detail)
+    invalid = error.reason is Reason.INVALID
+    verdict = Verdict.UNKNOWN_FROM_SERVICE if invalid else Verdict.UNKNOWN_ON_THE_WAY
+    return Failure(error.reason, error.detail, verdict=verdict)
