@@ -153,7 +153,7 @@ def test_the_provider_holds_answers_and_counts_them() -> None:
         provider.release()
         answer = caller.makefile("rb").read()
         assert provider.answered() == 1
-    reading = read(answer.partition(b"\r\n\r\n")[2])
+    reading = read(200, "text/xml", answer.partition(b"\r\n\r\n")[2], now=0.0)
     assert isinstance(reading, Reading)
     assert (reading.status, reading.available) == (200, reading.contracted)
 

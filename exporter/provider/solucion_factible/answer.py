@@ -13,7 +13,7 @@ from typing import Final
 
 from exporter.account.outcome import Code, Effect, Failure, Outcome, Reading, Reason, Verdict
 from exporter.provider.solucion_factible.charset import CharsetError, in_utf8
-from exporter.provider.solucion_factible.codes import SUCCESS, code
+from exporter.provider.solucion_factible.codes import code
 from exporter.provider.solucion_factible.envelope import Envelope, EnvelopeError, statuses_in
 from exporter.provider.solucion_factible.media_type import MediaType, media_type
 from exporter.provider.solucion_factible.multipart import is_multipart, root_part
@@ -136,7 +136,7 @@ def _reading(fields: dict[str, str | None], repeated: set[str]) -> Reading:
     contracted = _figure(fields, "contratados")
     used = _figure(fields, "usados")
     available = _figure(fields, "disponibles")
-    if meant is SUCCESS and contracted is None and used is None and available is None:
+    if not meant.exhausted and contracted is None and used is None and available is None:
         raise _UnusableError(f"the answer says {status} without figures", Verdict.ACCEPTED)
     if meant.exhausted and not contracted and not used and not available:
         # A service whose figures are primitive ints answers 0 where it has none. Taken as figures they
