@@ -346,7 +346,7 @@ def test_schemas_that_everybody_knows_are_not_fetched(
 @pytest.mark.filterwarnings("ignore::UserWarning:zeep")
 def test_a_schema_that_cannot_be_had_is_missed_only_where_the_operation_needs_it() -> None:
     interface = (WSDLS / "parts" / "interface.wsdl").read_bytes().replace(b"utilerias.xsd", b"gone.xsd")
-    found = read_wsdl(BASE + "imports.wsdl", Documents(**{"parts/interface.wsdl": interface}))
+    found = read_wsdl(BASE + "imports.wsdl", Documents(BASE, **{"parts/interface.wsdl": interface}))
     assert isinstance(found, Failure)
     assert found.reason is Reason.INVALID
     assert found.detail.endswith("; 1 of the schemas that it imports can't be had")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import resource
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.support.places import DATA
 
 WSDLS = DATA / "wsdl"
 URL = "https://pac.example/ws/main"
+IMPORTS = "https://pac.example/ws/imports.wsdl"
 AXIS2 = (WSDLS / "axis2.wsdl").read_text()
 MIB = 1024 * 1024
 
@@ -29,6 +31,10 @@ def serves(document: str | bytes) -> Fetch:
         return document.encode() if isinstance(document, str) else document
 
     return fetch
+
+
+async def stored(url: str, _needed: bool) -> bytes:
+    return (WSDLS / url.partition("/ws/")[2]).read_bytes()
 
 
 def twisted(types: str) -> str:
@@ -49,9 +55,9 @@ async def test_it_reads_what_it_is_sent() -> None:
 
     async def fetch(url: str, needed: bool) -> bytes:
         asked.append((url, needed))
-        return (WSDLS / url.removeprefix("https://pac.example/ws/")).read_bytes()
+        return await stored(url, needed)
 
-    found = await read_in_process("https://pac.example/ws/imports.wsdl", fetch)
+    found = await read_in_process(IMPORTS, fetch)
     assert isinstance(found, Operation)
     assert (found.path, found.soap_action) == (
         "/ws/services/Utilerias.Https11/",
@@ -59,7 +65,7 @@ async def test_it_reads_what_it_is_sent() -> None:
     )
     assert b"<ns0:usuario>ws@acme.example</ns0:usuario>" in found.envelope("ws@acme.example", "x")
     assert asked == [
-        ("https://pac.example/ws/imports.wsdl", True),
+        (IMPORTS, True),
         ("https://pac.example/ws/parts/interface.wsdl", True),
         ("https://pac.example/ws/types/utilerias.xsd", False),
     ]
@@ -74,29 +80,66 @@ async def test_it_says_why_a_wsdl_cannot_be_used() -> None:
 
 
 async def test_what_fetch_raises_is_passed_on_and_the_process_ends() -> None:
+    async def never(_url: str, _needed: bool) -> bytes:
+        raise LookupError
+
+    async def not_all(url: str, needed: bool) -> bytes:
+        if url.endswith(".xsd"):
+            assert len(children()) == 1
+            raise LookupError
+        return await stored(url, needed)
+
+    for fetch in (never, not_all):
+        with pytest.raises(LookupError):
+            await read_in_process(IMPORTS, fetch)
+        assert children() == []
+
+
+async def test_a_wsdl_that_cannot_be_had_costs_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that is down is asked for it every half minute."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+
     async def fetch(_url: str, _needed: bool) -> bytes:
         raise LookupError
 
     with pytest.raises(LookupError):
         await read_in_process(URL, fetch)
-    assert children() == []
 
 
 async def test_it_ends_with_whoever_waits_for_it() -> None:
     fetching = asyncio.Event()
 
-    async def fetch(_url: str, _needed: bool) -> bytes:
-        fetching.set()
-        await asyncio.sleep(60)
-        return b""
+    async def fetch(url: str, needed: bool) -> bytes:
+        if url.endswith(".xsd"):
+            fetching.set()
+            await asyncio.sleep(60)
+        return await stored(url, needed)
 
-    reading = asyncio.create_task(read_in_process(URL, fetch))
+    reading = asyncio.create_task(read_in_process(IMPORTS, fetch))
     await fetching.wait()
     assert len(children()) == 1
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert children() == []
+
+
+async def test_no_more_than_two_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many environments a reload makes load theirs."""
+    monkeypatch.setattr(wsdl_process, "SECONDS", 60.0)
+    most = 0
+
+    async def look() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(children()))
+            await asyncio.sleep(0.005)
+
+    looking = asyncio.create_task(look())
+    found = await asyncio.gather(*(read_in_process(IMPORTS, stored) for _ in range(6)))
+    looking.cancel()
+    assert all(isinstance(one, Operation) for one in found)
+    assert most == 2
 
 
 async def test_it_gets_no_environment_and_its_command_line_names_no_address(
@@ -108,12 +151,13 @@ async def test_it_gets_no_environment_and_its_command_line_names_no_address(
     monkeypatch.setenv("LD_LIBRARY_PATH", "/nowhere/lib")
     seen: list[bytes] = []
 
-    async def fetch(_url: str, _needed: bool) -> bytes:
-        (pid,) = children()
-        seen.extend(of_process(pid, name) for name in ("environ", "cmdline"))
-        return AXIS2.encode()
+    async def fetch(url: str, needed: bool) -> bytes:
+        if url.endswith(".xsd"):
+            (pid,) = children()
+            seen.extend(of_process(pid, name) for name in ("environ", "cmdline"))
+        return await stored(url, needed)
 
-    await read_in_process("https://user:s3cret@pac.example/ws/main", fetch)
+    await read_in_process("https://user:s3cret@pac.example/ws/imports.wsdl", fetch)
     environment, command = seen
     assert environment.strip(b"\0") in (b"LD_LIBRARY_PATH=/nowhere/lib", b"")
     assert b"s3cret" not in command
@@ -123,13 +167,14 @@ async def test_it_gets_no_environment_and_its_command_line_names_no_address(
 async def test_it_may_use_up_little() -> None:
     limits: dict[str, str] = {}
 
-    async def fetch(_url: str, _needed: bool) -> bytes:
-        (pid,) = children()
-        for line in of_process(pid, "limits").decode().splitlines()[1:]:
-            limits[line[:26].strip()] = line[26:].split()[0]
-        return AXIS2.encode()
+    async def fetch(url: str, needed: bool) -> bytes:
+        if url.endswith(".xsd"):
+            (pid,) = children()
+            for line in of_process(pid, "limits").decode().splitlines()[1:]:
+                limits[line[:26].strip()] = line[26:].split()[0]
+        return await stored(url, needed)
 
-    await read_in_process(URL, fetch)
+    await read_in_process(IMPORTS, fetch)
     assert limits["Max cpu time"] == "10"
     assert limits["Max core file size"] == "0"
     assert int(limits["Max address space"]) < 200 * MIB
@@ -220,7 +265,7 @@ async def test_a_reader_that_breaks_down_is_a_failure(program: str, monkeypatch:
 
 
 async def test_where_no_process_can_be_started_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wsdl_process.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     found = await read_in_process(URL, serves(AXIS2))
     detail = "no process can be started to read the WSDL: No such file or directory"
     assert found == unsent(Reason.INVALID, detail)
@@ -232,7 +277,7 @@ async def test_the_daemon_s_own_process_does_not_import_zeep() -> None:
         "import sys, exporter.provider.solucion_factible.provider, json; print(json.dumps(list(sys.modules)))"
     )
     process = await asyncio.create_subprocess_exec(
-        wsdl_process.sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     assert {"zeep", "lxml"}.isdisjoint(json.loads(output))

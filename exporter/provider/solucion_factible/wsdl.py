@@ -5,9 +5,7 @@ made for that: so it is a program, which runs in a process of its own (``wsdl_pr
 connection; what has to be fetched is asked for through ``fetch``.
 """
 
-import contextlib
 import json
-import os
 import resource
 import sys
 from collections.abc import Callable
@@ -233,8 +231,6 @@ def _size() -> int:
 
 def _limit() -> None:
     """Take from this process what a hostile document could use up."""
-    with contextlib.suppress(OSError):  # a service manager may forbid it
-        os.nice(10)
     memory = _size() + _MEMORY
     for kind, limit in (
         (resource.RLIMIT_AS, memory),
