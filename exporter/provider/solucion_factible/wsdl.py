@@ -8,7 +8,9 @@ connection; what has to be fetched is asked for through ``fetch``.
 import json
 import resource
 import sys
+import time
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urljoin, urlsplit
@@ -192,7 +194,7 @@ def _split(envelope: bytes) -> tuple[tuple[bytes, bytes, bytes], bool]:
 
 
 def main() -> None:
-    """Read one WSDL for the process that started this one; ``wsdl_process`` has the other side."""
+    """Read WSDLs for the process that started this one; ``wsdl_process`` has the other side."""
     source, sink = sys.stdin.buffer, sys.stdout.buffer
 
     def say(**what: object) -> None:
@@ -204,21 +206,26 @@ def main() -> None:
         size = int(source.readline() or sys.exit(1))
         return None if size < 0 else source.read(size)
 
-    _limit()
-    try:
-        found = read_wsdl(json.loads(source.readline()), fetch)
-    except MemoryError:
-        found = unsent(Reason.INVALID, "reading the WSDL takes too much memory")
-    if isinstance(found, Failure):
-        say(unusable=found.detail)
-    else:
-        template = [part.decode() for part in found.template]
-        say(
-            path=found.path,
-            soap_action=found.soap_action,
-            template=template,
-            username_first=found.username_first,
-        )
+    size = _size()
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_AS, size + _MEMORY)
+    while line := source.readline():
+        _limit(resource.RLIMIT_CPU, ceil(time.process_time()) + CPU_SECONDS)
+        try:
+            found = read_wsdl(json.loads(line), fetch)
+        except MemoryError:
+            found = unsent(Reason.INVALID, "reading the WSDL takes too much memory")
+        spent = _size() > size + _MEMORY // 4  # lxml remembers names
+        if isinstance(found, Failure):
+            say(unusable=found.detail, spent=spent)
+        else:
+            operation = {
+                "path": found.path,
+                "soap_action": found.soap_action,
+                "template": [part.decode() for part in found.template],
+                "username_first": found.username_first,
+            }
+            say(operation=operation, spent=spent)
 
 
 def _size() -> int:
@@ -229,14 +236,7 @@ def _size() -> int:
         return 4 * _MEMORY  # more than it is
 
 
-def _limit() -> None:
+def _limit(kind: int, limit: int) -> None:
     """Take from this process what a hostile document could use up."""
-    memory = _size() + _MEMORY
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (allowed, allowed))
+    _, most = resource.getrlimit(kind)
+    resource.setrlimit(kind, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
