@@ -36,7 +36,7 @@ from tests.support.peers.misbehaviour import (
 )
 
 INTERVAL, TIMEOUT = 2.0, 4.0
-WSDLS_TIMEOUT = 20.0  # some thirty environments load theirs, two at a time
+WSDLS_TIMEOUT = 12.0  # some thirty environments load theirs, two at a time
 SLACK = 1.5  # seconds by which a busy machine may be late
 MEMORY_MB = 150.0
 HEALTHY = [f"healthy-{number}" for number in range(5)]

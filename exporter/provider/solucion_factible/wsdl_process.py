@@ -1,8 +1,8 @@
 """The process in which a WSDL is read: zeep's time and memory are not the daemon's, and they are limited.
 
 The program is ``wsdl.main``. It is sent an address and asks for documents, one line of JSON each, of which it
-is sent the size and the bytes; then it says what the operation is, or why there is none. It gets no credential,
-no configuration and no environment.
+is sent the size and the bytes; then it says what the operation is, or why there is none. It gets no
+credential, no configuration and no environment.
 """
 
 import asyncio
