@@ -25,7 +25,9 @@ class Blackbox(Program):
 
     def command(self, directory: Path) -> Sequence[str]:
         """Have the exporter's own code read the WSDL and make the envelope."""
-        operation = read_wsdl(self._provider.wsdl, lambda _url: fetched(self._provider.port, "/wsdl"))
+        operation = read_wsdl(
+            self._provider.wsdl, lambda _url, _needed: fetched(self._provider.port, "/wsdl")
+        )
         if isinstance(operation, Failure):
             raise TypeError(operation.detail)
         self._target = f"http://127.0.0.1:{self._provider.port}{operation.path}"

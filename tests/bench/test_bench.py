@@ -155,9 +155,9 @@ def test_the_provider_holds_answers_and_counts_them() -> None:
         provider.release()
         answer = caller.makefile("rb").read()
         assert provider.answered() == 1
-    outcome = read(answer.partition(b"\r\n\r\n")[2])
-    assert isinstance(outcome, Reading)
-    assert (outcome.code.number, outcome.available) == (200, outcome.contracted)
+    reading = read(200, "text/xml", answer.partition(b"\r\n\r\n")[2], now=0.0)
+    assert isinstance(reading, Reading)
+    assert (reading.code.number, reading.available) == (200, reading.contracted)
 
 
 @pytest.mark.parametrize("coding", CODINGS)

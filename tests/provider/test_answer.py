@@ -2,49 +2,56 @@
 
 import encodings
 import pkgutil
+import time
 import tracemalloc
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
-from exporter.account.codes import CODES
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
-from exporter.config.model import LARGEST_COUNT
-from exporter.provider.solucion_factible.answer import MAX_ELEMENTS, is_fault, read
+from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
+from exporter.provider.solucion_factible import answer
+from exporter.provider.solucion_factible.answer import LARGEST_COUNT
+from exporter.provider.solucion_factible.codes import CODES, code
+from exporter.provider.solucion_factible.envelope import MAX_ELEMENTS
+from tests.support.envelopes import SOAP11, envelope, fields
 from tests.support.places import DATA
 
 ANSWERS = DATA / "answers"
-SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
-XSI = "http://www.w3.org/2001/XMLSchema-instance"
 MIB = 1024 * 1024
 
-FAULT = Failure(Reason.FAULT, "the service answered with a SOAP fault")
-NOT_XML = Failure(Reason.INVALID, "the answer is not well-formed XML")
-NO_ENVELOPE = Failure(Reason.INVALID, "the answer is not a SOAP envelope")
-NO_RETURN = Failure(Reason.INVALID, "the answer has no return value, or several")
-NO_STATUS = Failure(Reason.INVALID, "the answer has no status")
-NO_FIGURES = Failure(Reason.INVALID, "the answer says 200 without figures")
-DTD = Failure(Reason.INVALID, "the answer has a DTD")
-TOO_MANY = Failure(Reason.INVALID, "the answer has too many elements")
+
+def invalid(detail: str, verdict: Verdict = Verdict.UNKNOWN_FROM_SERVICE) -> Failure:
+    return Failure(Reason.INVALID, detail, verdict=verdict)
 
 
-def invalid(detail: str) -> Failure:
-    return Failure(Reason.INVALID, detail)
+FAULT = Failure(Reason.FAULT, "the service answered with a SOAP fault", verdict=Verdict.UNKNOWN_FROM_SERVICE)
+NOT_XML = invalid("the answer is not well-formed XML")
+CHARSET = invalid("the answer's charset is not known, or another one than it says")
+NO_ENVELOPE = invalid("the answer is not a SOAP envelope")
+NO_RETURN = invalid("the answer has no return value, or several")
+NO_STATUS = invalid("the answer has no status")
+NO_FIGURES = invalid("the answer says 200 without figures", Verdict.ACCEPTED)
+DTD = invalid("the answer has a DTD")
+TOO_MANY = invalid("the answer has too many elements")
+WEB_PAGE = invalid("the answer is a web page", Verdict.UNKNOWN_ON_THE_WAY)
 
 
-def envelope(*returned: str, response: str = "getTimbresImplementacionResponse") -> bytes:
-    """An answer with these elements in its return value."""
-    return (
-        f'<e:Envelope xmlns:e="{SOAP11}" xmlns:xsi="{XSI}"><e:Body><r:{response} xmlns:r="urn:r">'
-        f"<r:return>{''.join(returned)}</r:return></r:{response}></e:Body></e:Envelope>"
-    ).encode()
+def read(body: bytes) -> Outcome:
+    """What a whole answer with HTTP status 200 says whose type HTTP doesn't name."""
+    return answer.read(200, "", body, now=0.0)
 
 
-def fields(**values: object) -> str:
-    return "".join(f"<{name}>{value}</{name}>" for name, value in values.items())
+def reading(
+    number: int,
+    contracted: int | None = None,
+    used: int | None = None,
+    available: int | None = None,
+    message: str | None = None,
+) -> Reading:
+    return Reading(code(number), contracted, used, available, message)
 
 
 GOOD = fields(status=200, contratados=5000, usados=3760, disponibles=1240)
@@ -58,7 +65,7 @@ FILES: dict[str, Outcome] = {
     "grown-200.xml": GOOD_READING,
     "fault-soap11.xml": FAULT,
     "fault-soap12.xml": FAULT,
-    "maintenance.html": DTD,
+    "maintenance.html": WEB_PAGE,
     "entity-bomb.xml": DTD,
 }
 
@@ -114,7 +121,7 @@ MISSING: list[tuple[str, str, Outcome]] = [
         reading(503),
     ),
     ("undocumented code", fields(status=799), reading(799)),
-    ("negative code", fields(status=-1), Reading(-1)),
+    ("negative code", fields(status=-1), reading(-1)),
     (
         "a mismatch is shown, not judged",
         fields(status=200, contratados=5, usados=9, disponibles=77),
@@ -151,10 +158,16 @@ NUMBERS: list[tuple[str, int | None]] = [
     ("+7", 7),
     ("-0", 0),
     (" \t\r\n 12 \n", 12),
-    ("&#49;&#x32;", 12),
-    ("1<!-- a comment -->2", 12),
-    ("1<?pi?>2", 12),
-    ("<![CDATA[1]]>2", 12),
+    ("&#49;&#x32;", None),
+    ("1&#x31;0", None),
+    ("1&#10;", None),
+    ("1<!-- a comment -->2", None),
+    ("<!-- a comment -->12", None),
+    ("12<!---->", None),
+    ("1<?pi?>2", None),
+    ("<?pi?>12", None),
+    ("<![CDATA[1]]>2", None),
+    ("<![CDATA[12]]>", None),
     (str(2**53), 2**53),
     (str(2**31), 2**31),
     ("", None),
@@ -191,20 +204,22 @@ def test_an_integer_is_an_integer(name: str, text: str, value: int | None) -> No
     outcome = read(envelope(fields(**others)))
     if value is None:
         assert isinstance(outcome, Failure)
-        assert outcome.reason is Reason.INVALID
-        assert f"the answer's {name} is " in outcome.detail
+        verdict = Verdict.UNKNOWN_FROM_SERVICE if name == "status" else Verdict.ACCEPTED
+        assert outcome == invalid(f"the answer's {name} is not an integer", verdict)
     elif name != "status":
         figures = {"contratados": 1, "usados": 1, "disponibles": 1} | {name: value}
         assert outcome == reading(200, figures["contratados"], figures["usados"], figures["disponibles"])
     else:
-        assert outcome == Reading(value)  # only 200, 630 and 631 are about the balance
+        assert outcome == reading(value)  # only 200, 630 and 631 are about the balance
 
 
 @pytest.mark.parametrize("name", ["contratados", "usados", "disponibles"])
 @pytest.mark.parametrize("text", ["-1", "-5000", str(2**53 + 1), str(10**16), "-9007199254740993"])
 def test_a_figure_that_is_negative_or_inexact_as_a_sample_is_not_taken(name: str, text: str) -> None:
     others = {"status": 200, "contratados": 1, "usados": 1, "disponibles": 1} | {name: text}
-    assert read(envelope(fields(**others))) == invalid(f"the answer's {name} is negative or too large")
+    assert read(envelope(fields(**others))) == invalid(
+        f"the answer's {name} is negative or too large", Verdict.ACCEPTED
+    )
 
 
 XXE = """<?xml version="1.0"?><!DOCTYPE e:Envelope [<!ENTITY x SYSTEM "{}">]>"""
@@ -213,8 +228,8 @@ UNREADABLE: list[tuple[str, bytes, Failure]] = [
     ("empty", b"", NOT_XML),
     ("spaces", b"   \n", NOT_XML),
     ("plain text", b"Service unavailable", NOT_XML),
-    ("HTML without doctype", b"<html><body><p>Mantenimiento</p></body></html>", NO_ENVELOPE),
-    ("HTML that isn't XML", b"<html><body><br>&nbsp;</body></html>", NO_ENVELOPE),
+    ("HTML without doctype", b"<html><body><p>Mantenimiento</p></body></html>", WEB_PAGE),
+    ("HTML that isn't XML", b"<html><body><br>&nbsp;</body></html>", WEB_PAGE),
     ("JSON", b'{"status": 200, "disponibles": 5}', NOT_XML),
     ("NUL bytes", b"\0" * 100, NOT_XML),
     ("NUL in a number", envelope(fields(status=200, usados="1\0")), NOT_XML),
@@ -238,52 +253,36 @@ UNREADABLE: list[tuple[str, bytes, Failure]] = [
     (
         "usados twice, alike",
         envelope(GOOD, fields(usados=3760)),
-        invalid("the answer has usados more than once"),
+        invalid("the answer has usados more than once", Verdict.ACCEPTED),
     ),
     (
         "nil beside a value",
         envelope(GOOD, '<usados xsi:nil="true"/>'),
-        invalid("the answer has usados more than once"),
+        invalid("the answer has usados more than once", Verdict.ACCEPTED),
     ),
     (
         "twice in two namespaces",
         envelope(GOOD, '<usados xmlns="urn:other">1</usados>'),
-        invalid("the answer has usados more than once"),
+        invalid("the answer has usados more than once", Verdict.ACCEPTED),
     ),
     (
-        "message with markup",
-        envelope(GOOD, "<mensaje>a <b>c</b></mensaje>"),
-        invalid("the answer's mensaje is not a plain value"),
-    ),
-    (
-        "figure of endless spaces",
+        "figure twice, one too long to be one",
         envelope(GOOD, "<usados>", " " * 5000, "</usados>"),
-        invalid("the answer has usados more than once"),
+        invalid("the answer has usados more than once", Verdict.ACCEPTED),
     ),
     (
         "figure too long to be one",
-        envelope("<usados>", " " * 5000, "</usados>"),
-        invalid("the answer's usados is too long"),
+        envelope("<status>200</status><usados>", " " * 5000, "7</usados>"),
+        invalid("the answer's usados is not an integer", Verdict.ACCEPTED),
     ),
     ("DTD", b"<!DOCTYPE x>" + envelope(GOOD), DTD),
     ("external DTD", b'<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd">' + envelope(GOOD), DTD),
     ("undeclared entity", envelope(fields(status=200, usados="&x;")), NOT_XML),
     ("HTML's entity", envelope(fields(status=200, usados=1, mensaje="&nbsp;")), NOT_XML),
-    (
-        "UTF-8 that is none",
-        envelope(fields(status=200, usados=1, mensaje="@")).replace(b"@", b"\xff\xfe"),
-        NOT_XML,
-    ),
-    (
-        "declared UTF-8, sent Latin-1",
-        b'<?xml version="1.0" encoding="UTF-8"?>'
-        + envelope(fields(status=200, usados=1, mensaje="contraseña")).decode().encode("latin-1"),
-        NOT_XML,
-    ),
-    ("declared UTF-16, sent UTF-8", b'<?xml version="1.0" encoding="UTF-16"?>' + envelope(GOOD), NOT_XML),
-    ("declared UTF-7", b'<?xml version="1.0" encoding="UTF-7"?>' + envelope(GOOD), NOT_XML),
-    ("unknown charset", b'<?xml version="1.0" encoding="klingon"?>' + envelope(GOOD), NOT_XML),
-    ("charset that is no text", b'<?xml version="1.0" encoding="zlib"?>' + envelope(GOOD), NOT_XML),
+    ("declared UTF-16, sent UTF-8", b'<?xml version="1.0" encoding="UTF-16"?>' + envelope(GOOD), CHARSET),
+    ("declared UTF-7", b'<?xml version="1.0" encoding="UTF-7"?>' + envelope(GOOD), CHARSET),
+    ("unknown charset", b'<?xml version="1.0" encoding="klingon"?>' + envelope(GOOD), CHARSET),
+    ("charset that is no text", b'<?xml version="1.0" encoding="zlib"?>' + envelope(GOOD), CHARSET),
     ("nested beyond all measure", envelope("<a>" * 1200 + "</a>" * 1200), TOO_MANY),
     ("too many elements", envelope(GOOD, "<x/>" * MAX_ELEMENTS), TOO_MANY),
 ]
@@ -311,10 +310,8 @@ def test_an_answer_is_read_in_the_charset_that_it_declares(encoding: str) -> Non
 
 def test_no_charset_that_python_knows_makes_the_reader_raise() -> None:
     for name in sorted(module.name for module in pkgutil.iter_modules(encodings.__path__)):
-        if name in ("unicode_escape", "raw_unicode_escape"):
-            continue  # Python warns of escapes in expat's own probing
         outcome = read(f'<?xml version="1.0" encoding="{name}"?>'.encode() + envelope(GOOD))
-        assert outcome in (GOOD_READING, NOT_XML), name
+        assert outcome in (GOOD_READING, CHARSET), name
 
 
 @pytest.mark.parametrize("scheme", ["file", "http"])
@@ -345,20 +342,6 @@ def test_every_documented_code_is_read(code: int) -> None:
 def test_a_refusal_counts_whatever_its_figures_are() -> None:
     """An answer of 601 that isn't taken for one would not be held against the credential."""
     assert read(envelope(fields(status=601, contratados=-1, usados="NaN", disponibles=""))) == reading(601)
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ((ANSWERS / "fault-soap11.xml").read_bytes(), True),
-        ((ANSWERS / "fault-soap12.xml").read_bytes(), True),
-        ((ANSWERS / "axis2-200.xml").read_bytes(), False),
-        (b"<html>502 Bad Gateway</html>", False),
-        (b"", False),
-    ],
-)
-def test_only_a_fault_is_a_fault(body: bytes, expected: bool) -> None:
-    assert is_fault(body) is expected
 
 
 def test_a_fault_that_is_cut_is_no_fault() -> None:
@@ -394,6 +377,23 @@ HOSTILE = [
     ("message of references", envelope(GOOD, "<mensaje>", "&#65;" * (MIB // 5), "</mensaje>")),
     ("figure in pieces", envelope(fields(status=200), "<usados>", "<!---->" * (MIB // 7), "1</usados>")),
     ("comments", envelope(GOOD, "<!---->" * (MIB // 7))),
+    ("lines", envelope(GOOD, "\n" * MIB)),
+    ("lines of old", envelope(GOOD, "\r" * MIB)),
+    ("processing instructions", envelope(GOOD, "<?x?>" * (MIB // 5))),
+    ("bytes that mean nothing", envelope(GOOD, "<mensaje>@</mensaje>").replace(b"@", b"\xff" * (MIB - 500))),
+    (
+        "bytes that mean nothing in windows-1252",
+        b"<?xml version='1.0' encoding='cp1252'?>" + envelope(GOOD, "@").replace(b"@", b"\x81" * (MIB - 600)),
+    ),
+    ("halves of UTF-16", b"\xff\xfe" + b"\x00\xd8" * (MIB // 2)),
+    ("statuses without end", envelope(GOOD, "<mensaje>", ("<x:status " + "a" * 400) * (MIB // 410))),
+    ("words", envelope(GOOD, "<", "status" * (MIB // 6))),
+    ("page without beginning", b"<!--" * (MIB // 4)),
+    (
+        "attributes of many elements",
+        envelope(GOOD, ("<n " + " ".join(f"a{n}=''" for n in range(100)) + "/>") * 900),
+    ),
+    ("attributes with signs", envelope(GOOD, "<n ", *(f"b{n}='>' " for n in range(MIB // 13)), "/>")),
     ("long name", envelope(GOOD, "<", "n" * MIB, "/>")),
     ("long attribute", envelope(GOOD, "<n a='", "n" * MIB, "'/>")),
     ("many attributes", envelope(GOOD, "<n ", *(f"b{number}='' " for number in range(MIB // 12)), "/>")),
@@ -407,8 +407,16 @@ HOSTILE = [
 ]
 
 
+def seconds_of(body: bytes) -> float:
+    began = time.process_time()
+    read(body[:MIB])
+    return time.process_time() - began
+
+
 @pytest.mark.parametrize("body", [case[1] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
-def test_junk_takes_memory_in_proportion_to_its_size(body: bytes) -> None:
+def test_junk_takes_memory_in_proportion_to_its_size_and_hardly_stops_the_loop(body: bytes) -> None:
+    """Seconds of the processor, of three runs the least: 0.012 at most. 85,000 attributes took 0.08."""
+    assert min(seconds_of(body) for _ in range(3)) < 0.04
     tracemalloc.start()
     try:
         read(body)
@@ -424,7 +432,7 @@ def test_nothing_of_an_answer_is_kept_in_memory() -> None:
     try:
         for number in range(10):
             declared = f"x{number}-{'y' * 100_000}"
-            assert read(f'<?xml version="1.0" encoding="{declared}"?>'.encode() + envelope(GOOD)) == NOT_XML
+            assert read(f'<?xml version="1.0" encoding="{declared}"?>'.encode() + envelope(GOOD)) == CHARSET
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -461,10 +469,10 @@ def test_what_was_written_is_what_is_read(
     if status == 200 and figures == (None, None, None):
         assert outcome == NO_FIGURES
     elif status not in (200, 630, 631) or (status != 200 and not any(figures)):
-        assert outcome == Reading(status, message=message)
+        assert outcome == reading(status, message=message)
     else:
         contracted, used, available = figures
-        assert outcome == Reading(status, contracted, used, available, message)
+        assert outcome == reading(status, contracted, used, available, message)
 
 
 def is_reading_or_known_failure(outcome: Outcome) -> bool:

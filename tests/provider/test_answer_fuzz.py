@@ -4,6 +4,7 @@ What fuzzing found worth keeping is in tests/data/answers/fuzz, each with its ou
 """
 
 import re
+import time
 import tracemalloc
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
@@ -12,41 +13,51 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.account.outcome import Failure, Outcome, Reason
-from exporter.config.model import LARGEST_COUNT
-from exporter.provider.solucion_factible.answer import read
+from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
+from exporter.provider.solucion_factible import answer
+from exporter.provider.solucion_factible.answer import LARGEST_COUNT
+from exporter.provider.solucion_factible.charset import in_utf8
+from exporter.provider.solucion_factible.codes import code
 from tests.support.places import DATA
 
 ANSWERS = DATA / "answers"
 MIB = 1024 * 1024
+REFUSALS = (Verdict.REFUSED, Verdict.STOP)
 FIELDS = {"contratados": "contracted", "usados": "used", "disponibles": "available"}
-GOOD = reading(200, 5000, 3760, 1240)
+GOOD = Reading(code(200), 5000, 3760, 1240)
 
 
-def invalid(detail: str) -> Failure:
-    return Failure(Reason.INVALID, detail)
+def read(body: bytes, content_type: str = "", status: int = 200, whole: bool = True) -> Outcome:
+    return answer.read(status, content_type, body, whole=whole, now=0.0)
 
 
-NOT_XML = invalid("the answer is not well-formed XML")
+def invalid(detail: str, verdict: Verdict = Verdict.UNKNOWN_FROM_SERVICE) -> Failure:
+    return Failure(Reason.INVALID, detail, verdict=verdict)
+
+
+CHARSET = invalid("the answer's charset is not known, or another one than it says")
+NO_INTEGER = invalid("the answer's usados is not an integer", Verdict.ACCEPTED)
 
 FOUND: dict[str, Outcome] = {
-    "body-twice.xml": invalid("the answer has status more than once"),
+    "body-twice.xml": invalid("the answer has no return value, or several"),
     "brace-in-a-namespace.xml": GOOD,
-    "charset-never-heard-of.xml": NOT_XML,
-    "charset-of-escapes.xml": NOT_XML,
+    "charset-never-heard-of.xml": CHARSET,
+    "charset-of-escapes.xml": CHARSET,
     "charset-utf-16.xml": GOOD,
     "envelope-in-a-namespace.xml": invalid("the answer is not a SOAP envelope"),
-    "fault-behind-an-answer.xml": Failure(Reason.FAULT, "the service answered with a SOAP fault"),
-    "figure-in-pieces.xml": GOOD,
-    "figure-of-5000-digits.xml": invalid("the answer's usados is too long"),
-    "figure-of-arabic-references.xml": invalid("the answer's usados is not an integer"),
-    "figure-of-references.xml": GOOD,
+    "fault-behind-an-answer.xml": Failure(
+        Reason.FAULT, "the service answered with a SOAP fault", verdict=Verdict.UNKNOWN_FROM_SERVICE
+    ),
+    "figure-in-pieces.xml": NO_INTEGER,
+    "figure-of-5000-digits.xml": NO_INTEGER,
+    "figure-of-arabic-references.xml": NO_INTEGER,
+    "figure-of-references.xml": NO_INTEGER,
     "long-namespace.xml": invalid("the answer has too many attributes"),
     "names-of-many-colons.xml": GOOD,
-    "nil-of-two-prefixes.xml": reading(200, 5000, None, 1240),
-    "nil-redeclared.xml": reading(200, 5000, None, 1240),
+    "nil-of-two-prefixes.xml": Reading(code(200), 5000, None, 1240),
+    "nil-redeclared.xml": Reading(code(200), 5000, None, 1240),
     "prefix-undeclared.xml": GOOD,
-    "refusal-with-junk-figures.xml": reading(601),
+    "refusal-with-junk-figures.xml": Reading(code(601)),
     "return-in-a-return.xml": invalid("the answer has no status"),
 }
 
@@ -66,7 +77,7 @@ def test_all_that_fuzzing_found_is_tested() -> None:
 class Tree:
     """Fields of a return value as another reader finds them: it keeps a tree and knows no limits."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, text: str) -> None:
         self.name = ""
         self.text = ""
         self.children: list[Tree] = []
@@ -81,11 +92,11 @@ class Tree:
         def characters(text: str) -> None:
             path[-1].text += text
 
-        parser = expat.ParserCreate()
+        parser = expat.ParserCreate("utf-8")
         parser.StartElementHandler = start
         parser.EndElementHandler = lambda _tag: path.pop()
         parser.CharacterDataHandler = characters
-        parser.Parse(body, True)
+        parser.Parse(text.encode(), True)
 
     def fields(self, name: str) -> list[str]:
         """The texts of all fields of this name, wherever a return value may be."""
@@ -97,21 +108,25 @@ class Tree:
 
 
 def assert_sound(body: bytes) -> None:
-    """What is read of a body must be an outcome, and each figure must stand there."""
+    """What is read of a body must be an outcome, and each figure must stand there, literally."""
     outcome = read(body)
     if isinstance(outcome, Failure):
         assert outcome.reason in (Reason.FAULT, Reason.INVALID)
         return
-    tree = Tree(body)
-    figures = {"status": outcome.status} | {name: getattr(outcome, one) for name, one in FIELDS.items()}
+    if outcome.verdict in REFUSALS:
+        # It is taken from what is damaged, too.
+        assert re.search(rb">\s*\+?0*%d\s*</" % outcome.code.number, body.translate(None, b"\0"))
+        return
+    text = in_utf8(body, None).decode("utf-8", "replace")
+    tree = Tree(text)
+    figures = {"status": outcome.code.number} | {name: getattr(outcome, one) for name, one in FIELDS.items()}
     for name, figure in figures.items():
         if figure is None:
             continue
-        (text,) = tree.fields(name)
-        assert re.fullmatch(rf"[ \t\r\n]*[+-]?0*{abs(figure)}[ \t\r\n]*", text, re.ASCII)
+        (found,) = tree.fields(name)
+        assert re.fullmatch(rf"[ \t\r\n]*[+-]?0*{abs(figure)}[ \t\r\n]*", found, re.ASCII)
         assert name == "status" or 0 <= figure <= LARGEST_COUNT
-        if body.isascii() and not re.search(rb"&|<!|<\?|\0", body):
-            assert re.search(rb">\s*[+-]?0*%d\s*<" % abs(figure), body), "literally, where nothing is encoded"
+        assert re.search(rf">[ \t\r\n]*[+-]?0*{abs(figure)}[ \t\r\n]*</", text)
 
 
 # Bytes
@@ -262,6 +277,46 @@ def test_damage_to_answers(body: bytes, damages: list[tuple[float, int, bytes]])
     assert_sound(body)
 
 
+REFUSED = envelope("<contratados>0</contratados><mensaje>no</mensaje><status>601</status>").encode()
+DAMAGES = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 30), st.sampled_from(TOKENS) | st.binary(max_size=3)),
+    max_size=5,
+)
+HOW = {
+    "content_type": st.sampled_from(
+        ["", "text/xml; charset=utf-8", "text/xml; charset=utf-16", "text/html", "text/xml; charset=klingon"]
+    ),
+    "status": st.sampled_from([200, 202, 302, 401, 403, 429, 500, 502, 503]),
+    "whole": st.booleans(),
+}
+
+
+@settings(max_examples=300)
+@given(damages=DAMAGES, cut=st.floats(0, 1), **HOW)
+def test_a_refusal_stays_one_whatever_comes_behind_it(
+    damages: list[tuple[float, int, bytes]], cut: float, content_type: str, status: int, whole: bool
+) -> None:
+    head, end, tail = REFUSED.partition(b"</status>")
+    for where, length, piece in damages:
+        place = int(where * len(tail))
+        tail = tail[:place] + piece + tail[place + length :]
+    outcome = read(head + end + tail[: int(cut * len(tail))], content_type, status, whole)
+    assert isinstance(outcome, Reading)
+    assert outcome.verdict in REFUSALS
+
+
+@settings(max_examples=500)
+@given(damages=DAMAGES, **HOW)
+def test_no_damage_turns_a_refusal_into_an_acceptance(
+    damages: list[tuple[float, int, bytes]], content_type: str, status: int, whole: bool
+) -> None:
+    body = REFUSED
+    for where, length, piece in damages:
+        place = int(where * len(body))
+        body = body[:place] + piece + body[place + length :]
+    assert read(body, content_type, status, whole).verdict is not Verdict.ACCEPTED
+
+
 @settings(max_examples=60)
 @given(
     st.sampled_from(
@@ -274,12 +329,15 @@ def test_damage_to_answers(body: bytes, damages: list[tuple[float, int, bytes]])
         max_size=3,
     ).map(b"".join),
 )
-def test_a_mebibyte_of_anything_takes_little_memory(before: str, token: bytes) -> None:
+def test_a_mebibyte_of_anything_takes_little_memory_and_time(before: str, token: bytes) -> None:
     """Patterns repeated to the greatest length that is read, each time with another number in them."""
     head = envelope("@").partition("@")[0] + before
     count = (MIB - len(head)) // (len(token) + 5)
     numbered = token.count(b"%d")
     body = head.encode() + b"".join(token % ((number,) * numbered) for number in range(count))
+    began = time.process_time()
+    read(body)
+    took = time.process_time() - began
     tracemalloc.start()
     try:
         outcome = read(body)
@@ -288,3 +346,4 @@ def test_a_mebibyte_of_anything_takes_little_memory(before: str, token: bytes) -
         tracemalloc.stop()
     assert isinstance(outcome, Failure), "it is cut"
     assert peak < 32 * MIB
+    assert took < 0.2, "12 ms at most, on a machine that does nothing else"

@@ -1,10 +1,11 @@
 """One environment's provider, over real HTTP: when its WSDL is loaded, and what asking ends in."""
 
 import asyncio
-import threading
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -13,8 +14,8 @@ from exporter.account.codes import CODES
 
 from exporter.account.outcome import Failure, Outcome, Reading, Reason
 from exporter.config import Account, Environment, TlsConfig
+from exporter.provider.solucion_factible.operation import Operation
 from exporter.provider.solucion_factible.provider import WSDL_DOCUMENTS, Provider
-from exporter.provider.solucion_factible.wsdl import Operation
 from exporter.secret import Secret
 from exporter.simulator import PASSWORD, Simulator
 from tests.support.peers import FakeClock
@@ -25,6 +26,7 @@ GOOD = (DATA / "answers" / "axis2-200.xml").read_text()
 REFUSED = (DATA / "answers" / "axis2-601-nil.xml").read_text()
 FAULT = (DATA / "answers" / "fault-soap11.xml").read_text()
 OLD, NEW = "/ws/services/Utilerias.Http11/", "/ws/services/Moved.Http11/"
+CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children")
 LIMIT = 10.0  # seconds: more than anything here takes
 
 
@@ -92,9 +94,9 @@ async def provider_of(wsdl: str, clock: FakeClock, log: Log | None = None) -> As
 
 
 async def loading_has_ended() -> None:
-    """The thread that reads a WSDL must end by itself: one that stays would keep the process from ending."""
-    async with asyncio.timeout(5):
-        while any(thread.name.startswith("wsdl") for thread in threading.enumerate()):  # noqa: ASYNC110
+    """The process that reads a WSDL must end by itself."""
+    async with asyncio.timeout(LIMIT):
+        while CHILDREN.read_text():  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(0.01)
 
 

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from exporter.account.outcome import Failure, Reason
-from exporter.provider.solucion_factible.wsdl import Operation, read_wsdl
+from exporter.account.outcome import Failure, Reason, unsent
+from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.wsdl import read_wsdl
 from tests.support.places import DATA
 
 WSDLS = DATA / "wsdl"
@@ -20,7 +21,7 @@ NO_PORT = "the WSDL has no SOAP 1.1 port with the operation getTimbresImplementa
 
 
 class RefusedError(Exception):
-    """What a test's fetch raises, as the transport does, for an address that it doesn't serve."""
+    """What a test's fetch raises, as the transport does, for a document that can't be had."""
 
 
 class Documents:
@@ -31,12 +32,18 @@ class Documents:
         self._base = base
         self._documents = documents
 
-    def __call__(self, url: str) -> bytes:
+    def __call__(self, url: str, needed: bool) -> bytes | None:
         self.asked.append(url)
-        if not url.startswith(self._base):
-            raise RefusedError(url)
+        assert url.startswith(self._base.removesuffix("ws/")), "nothing else is ever asked"
         name = url.removeprefix(self._base)
-        return self._documents[name] if name in self._documents else (WSDLS / name).read_bytes()
+        if name in self._documents:
+            return self._documents[name]
+        stored = WSDLS / name.lstrip("/")
+        if stored.is_file() and url.startswith(self._base):
+            return stored.read_bytes()
+        if needed:
+            raise RefusedError(url)
+        return None
 
 
 def read_file(name: str, base: str = BASE) -> Operation | Failure:
@@ -44,7 +51,7 @@ def read_file(name: str, base: str = BASE) -> Operation | Failure:
 
 
 def read_text(text: str | bytes, url: str = BASE + "main") -> Operation | Failure:
-    return read_wsdl(url, lambda _: text.encode() if isinstance(text, str) else text)
+    return read_wsdl(url, lambda _url, _needed: text.encode() if isinstance(text, str) else text)
 
 
 def usable(found: Operation | Failure) -> Operation:
@@ -114,7 +121,7 @@ UNUSABLE = [
 
 @pytest.mark.parametrize(("name", "detail"), UNUSABLE)
 def test_a_wsdl_that_offers_no_way_to_ask_is_invalid_and_says_why(name: str, detail: str) -> None:
-    assert read_file(name) == Failure(Reason.INVALID, detail, sent=False)
+    assert read_file(name) == unsent(Reason.INVALID, detail)
 
 
 def test_every_stored_wsdl_is_tested() -> None:
@@ -207,27 +214,28 @@ def unions(count: int) -> str:
 def test_unions_are_refused_before_they_are_written_out() -> None:
     """Each level doubles the work: with 60 it would never end."""
     found = read_text(twisted(unions(60), '<xs:element name="y" type="ns:U0"/>'))
-    assert found == Failure(Reason.INVALID, "the WSDL's types refer to groups or unions", sent=False)
+    assert found == unsent(Reason.INVALID, "the WSDL's types refer to groups or unions")
 
 
-def heirs(count: int) -> str:
-    """A type, so many that extend each the one before, and each with a field more."""
+def heirs(count: int, how: str) -> str:
+    """A type, so many that extend or restrict each the one before, and each with a field more."""
     base = '<xs:complexType name="E0"><xs:sequence/></xs:complexType>'
     return base + "".join(
-        f'<xs:complexType name="E{number}"><xs:complexContent><xs:extension base="ns:E{number - 1}">'
+        f'<xs:complexType name="E{number}"><xs:complexContent><xs:{how} base="ns:E{number - 1}">'
         '<xs:sequence><xs:element name="x" type="xs:int"/></xs:sequence>'
-        "</xs:extension></xs:complexContent></xs:complexType>"
+        f"</xs:{how}></xs:complexContent></xs:complexType>"
         for number in range(1, count + 1)
     )
 
 
+@pytest.mark.parametrize("how", ["extension", "restriction"])
 @pytest.mark.parametrize(("count", "refused"), [(100, False), (101, True)])
-def test_only_so_many_types_may_extend_others(count: int, refused: bool) -> None:
+def test_only_so_many_types_may_extend_or_restrict_others(count: int, refused: bool, how: str) -> None:
     """zeep gives each all that it inherits: a megabyte of them takes a hundred, and half a minute."""
-    found = read_text(twisted(heirs(count)))
+    found = read_text(twisted(heirs(count, how)))
     if refused:
-        too_many = "more than 100 of the WSDL's types extend others"
-        assert found == Failure(Reason.INVALID, too_many, sent=False)
+        too_many = "more than 100 of the WSDL's types extend or restrict others"
+        assert found == unsent(Reason.INVALID, too_many)
     else:
         assert usable(found).soap_action == ACTION
 
@@ -260,22 +268,88 @@ IMPORTS: list[tuple[str, str, str]] = [
     ("place", "element"), [case[1:] for case in IMPORTS], ids=[case[0] for case in IMPORTS]
 )
 @pytest.mark.parametrize(
-    "address", ["file", "path", "http://127.0.0.1:9/x.xsd", "https://other.example/x.xsd"]
+    ("address", "asked"),
+    [
+        ("file", None),
+        ("path", "https://pac.example{path}"),
+        ("http://127.0.0.1:9/x.xsd?a=b#c", "https://pac.example/x.xsd?a=b"),
+        ("https://user:secret@other.example:8443/x.xsd", "https://pac.example/x.xsd"),
+        ("http://axis-node1.internal", "https://pac.example/"),
+        ("ftp://pac.example/x.xsd", None),
+    ],
 )
-def test_whatever_a_wsdl_imports_goes_through_fetch_which_may_refuse_it(
-    place: str, element: str, address: str, tmp_path: Path
+def test_whatever_a_wsdl_imports_is_asked_for_at_its_own_origin_alone(
+    place: str, element: str, address: str, asked: str | None, tmp_path: Path
 ) -> None:
-    """The file exists: had it been read from the disk, nothing would be raised."""
+    """The file exists: had it been read from the disk, nothing would be missing."""
     schema = tmp_path / "there.xsd"
     schema.write_text('<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:x"/>')
     url = {"file": schema.as_uri(), "path": str(schema)}.get(address, address)
-    documents = Documents(
-        BASE + "main", **{"": AXIS2.replace(place, element.format(url) + place, 1).encode()}
+    documents = Documents(main=AXIS2.replace(place, element.format(url) + place, 1).encode())
+    if "xs:import" in element:
+        usable(read_wsdl(BASE + "main", documents))
+    elif asked is None:
+        assert read_wsdl(BASE + "main", documents) == unsent(
+            Reason.INVALID, "the WSDL imports a document that has no http address"
+        )
+    else:
+        with pytest.raises(RefusedError):
+            read_wsdl(BASE + "main", documents)
+    assert documents.asked == [BASE + "main"] + ([asked.format(path=schema)] if asked else [])
+
+
+def test_what_an_internal_host_is_named_for_is_read_from_the_configured_one() -> None:
+    """Axis2 behind a proxy writes its own address into imports, as it does into ports."""
+    text = (WSDLS / "imports.wsdl").read_text()
+    for name in ("parts/interface.wsdl", "types/utilerias.xsd"):
+        text = text.replace(f'"{name}"', f'"http://axis-node1.internal:8080/ws/{name}"')
+    documents = Documents(main=text.encode())
+    assert usable(read_wsdl(BASE + "main", documents)) == usable(read_file("imports.wsdl"))
+    assert documents.asked[1:] == [BASE + "parts/interface.wsdl", BASE + "types/utilerias.xsd"]
+
+
+SOAPENC = "http://schemas.xmlsoap.org/soap/encoding/"
+XMIME = "http://www.w3.org/2005/05/xmlmime"
+SCHEMAS = [
+    (SOAPENC, SOAPENC, "Array", "arrayType"),
+    (SOAPENC, "soapenc.xsd", "string", "offset"),
+    (SOAPENC, "", "base64", "root"),
+    (XMIME, XMIME, "base64Binary", "contentType"),
+    (XMIME, "http://axis-node1.internal/xmlmime.xsd", "hexBinary", "contentType"),
+    ("http://www.w3.org/2004/11/xmlmime", "xmlmime", "base64Binary", "expectedContentTypes"),
+    ("http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2001/xml.xsd", None, "lang"),
+    ("http://www.w3.org/XML/1998/namespace", "", None, "base"),
+]
+
+
+@pytest.mark.parametrize(("namespace", "location", "type_", "attribute"), SCHEMAS)
+def test_schemas_that_everybody_knows_are_not_fetched(
+    namespace: str, location: str, type_: str | None, attribute: str
+) -> None:
+    """Their addresses are other hosts', which are never asked; types of the WSDL may refer to them."""
+    where = f' schemaLocation="{location}"' if location else ""
+    prefix = "xml" if "XML/1998" in namespace else "k"
+    used = (
+        f'<xs:complexType xmlns:{prefix}="{namespace}" name="Used"><xs:sequence>'
+        + (f'<xs:element name="x" type="k:{type_}"/>' if type_ else "")
+        + f'</xs:sequence><xs:attribute ref="{prefix}:{attribute}"/></xs:complexType>'
     )
-    with pytest.raises(RefusedError):
-        read_wsdl(BASE + "main", documents)
-    expected = f"https://pac.example{schema}" if address == "path" else url
-    assert documents.asked == [BASE + "main", expected]
+    imports = f'<xs:import namespace="{namespace}"{where}/>'
+    text = AXIS2.replace(TYPES, imports + used + TYPES, 1)
+    if location:
+        documents = Documents(main=text.encode())
+        assert usable(read_wsdl(BASE + "main", documents)).soap_action == ACTION
+        assert documents.asked == [BASE + "main"]
+    assert usable(read_text(AXIS2.replace(TYPES, imports + TYPES, 1))).soap_action == ACTION
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:zeep")
+def test_a_schema_that_cannot_be_had_is_missed_only_where_the_operation_needs_it() -> None:
+    interface = (WSDLS / "parts" / "interface.wsdl").read_bytes().replace(b"utilerias.xsd", b"gone.xsd")
+    found = read_wsdl(BASE + "imports.wsdl", Documents(BASE, **{"parts/interface.wsdl": interface}))
+    assert isinstance(found, Failure)
+    assert found.reason is Reason.INVALID
+    assert found.detail.endswith("; 1 of the schemas that it imports can't be had")
 
 
 def test_an_external_dtd_is_not_fetched() -> None:
@@ -288,7 +362,7 @@ def test_an_external_dtd_is_not_fetched() -> None:
 
 
 def test_what_fetch_raises_is_passed_on() -> None:
-    def fetch(_url: str) -> bytes:
+    def fetch(_url: str, _needed: bool) -> bytes:
         raise RefusedError
 
     with pytest.raises(RefusedError):
@@ -350,7 +424,7 @@ def test_an_operation_holds_no_credential_and_shows_none_of_its_envelope() -> No
     assert b"s3cret" in operation.envelope("ws@acme.example", "s3cret")
     assert before == (
         "Operation(path='/ws/services/Utilerias.Http11/', soap_action='urn:getTimbresImplementacion', "
-        "_username_first=True)"
+        "username_first=True)"
     )
     assert repr(operation) == before
     assert operation == usable(read_file("axis2.wsdl", "http://pac.example/ws/")), "unchanged is equal"

@@ -1,220 +1,204 @@
-"""The reader of answers: the bytes of a SOAP envelope in, what it says out.
+"""The reader of answers: what came over HTTP in, what it says of the balance and of the credential out.
 
-It is tolerant where the service may grow (fields are found by their local name, in any order and any
-namespace, unknown ones are ignored) and strict where a wrong balance could come of it: an integer is an
-integer, a field that stands twice has no value, and nothing is ever guessed to be 0.
-
-It is built on expat and keeps no tree. lxml remembers every element name that a thread ever parsed, which a
-hostile provider could use to fill the memory; expat forgets them with its parser.
+It is strict where a wrong balance could come of it: the answer is whole, HTTP's status is 200, an integer is
+an integer and stands there literally, a field that stands twice has no value, and nothing is ever guessed to
+be 0. A refusal of the credential is taken wherever it can be read, also from what is cut, damaged or comes
+under another status: a refusal that is overlooked is followed by another one.
 """
 
 import re
+from dataclasses import replace
+from functools import lru_cache
 from typing import Final
-from xml.parsers import expat
 
-from exporter.account.outcome import Effect, Failure, Outcome, Reading, Reason, Verdict
+from exporter.account.outcome import Code, Effect, Failure, Outcome, Reading, Reason, Verdict
 from exporter.config.model import LARGEST_COUNT
+from exporter.provider.solucion_factible.charset import CharsetError, in_utf8
 from exporter.provider.solucion_factible.codes import code
+from exporter.provider.solucion_factible.envelope import Envelope, EnvelopeError, statuses_in
+from exporter.provider.solucion_factible.media_type import MediaType, media_type
+from exporter.provider.solucion_factible.multipart import is_multipart, root_part
+from exporter.provider.solucion_factible.retry_after import seconds
 
-MAX_ELEMENTS: Final = 1000
-"""Elements of an answer. It has about ten; reading stops here, so that junk can't hold up the loop."""
+MAX_BYTES: Final = 1024 * 1024
+"""Bytes of an answer that are read. It has about a thousand."""
 
-MAX_ATTRIBUTES: Final = 100
-"""Attributes of an element. It has up to three."""
 
-_MAX_TEXT: Final = 4096  # characters of a field: a message for people fits easily
-_SOAP: Final = frozenset(
-    {"http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"}
-)
-_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
-_FIELDS: Final = frozenset({"status", "mensaje", "contratados", "usados", "disponibles"})
-# Those that a SOAP service may send. pyexpat asks Python for any other, which remembers each name for good.
-_CHARSETS: Final = frozenset(
-    {"utf-8", "utf-16", "utf-16be", "utf-16le", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252"}
-)
+_SPACE: Final = " \t\r\n"  # XML's white space, which xs:int allows around the digits
 # Seventeen digits hold 2^53; a longer run of digits is refused before Python is asked to convert it.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,17}")
-# pyexpat's exceptions for bytes that are no XML; the second for charsets that it doesn't get along with.
-_UNPARSABLE: Final = (expat.ExpatError, ValueError)
-_NOT_XML: Final = "the answer is not well-formed XML"
-_SPACE: Final = " \t\r\n"  # XML's white space, which xs:int allows around the digits
+_WEB_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
+_STARTS_AS_WEB_PAGE: Final = re.compile(
+    rb"(?:[^<]++|<\?[^<>]*+>|<!--(?:(?!-->).)*+-->)*+<(?:!doctype\s+html|html|head|title|body)[\s>]",
+    re.IGNORECASE | re.DOTALL,
+)
+_WORST_FIRST: Final = (Verdict.STOP, Verdict.REFUSED)
+# Statuses of what stands in front of the service: it wasn't asked, or had no time for the question.
+_NOT_THE_SERVICE: Final = frozenset({429, 502, 503, 504})
+
+_media_type = lru_cache(maxsize=8)(media_type)  # it is the same in nearly every answer
 
 
-class _UnreadableError(Exception):
-    """The answer can't be read; the message is safe to show."""
+class _UnusableError(Exception):
+    """An answer can't be used; the message is safe to show."""
+
+    def __init__(self, detail: str, verdict: Verdict = Verdict.UNKNOWN_FROM_SERVICE) -> None:
+        super().__init__(detail)
+        self.verdict = verdict
 
 
-def read(body: bytes) -> Outcome:
-    """Return what an answer says, or why it can't be read (``fault`` or ``invalid``).
+def _unusable(detail: str, verdict: Verdict = Verdict.UNKNOWN_FROM_SERVICE) -> Failure:
+    return Failure(Reason.INVALID, detail, verdict=verdict)
 
-    It never raises, whatever the bytes are. An answer of 200 without any figure is ``invalid``: it claims
-    success and tells nothing.
+
+_NO_ROOT_PART: Final = _unusable("the answer has no root part, or not all of it")
+_WEB_PAGE: Final = _unusable("the answer is a web page", Verdict.UNKNOWN_ON_THE_WAY)
+
+
+def read(
+    status: int,
+    content_type: str,
+    body: bytes,
+    *,
+    now: float,
+    whole: bool = True,
+    retry_after: str | None = None,
+) -> Outcome:
+    """Return what an answer says, or why it can't be used. It never raises, whatever came.
+
+    ``status``, ``content_type`` and ``retry_after`` are HTTP's, ``now`` is Unix time, for a date in the last
+    one. ``body`` is not ``whole`` where the answer was cut short, or is larger than ``MAX_BYTES``.
     """
-    answer = _Answer()
+    media = _media_type(content_type)
+    charset = media.charset
+    readable = whole
+    if is_multipart(media):
+        part = root_part(media, body)
+        readable = whole and part is not None and part.whole
+        if part:
+            body, charset = part.content, part.charset
+    outcome = _understood(body, charset) if readable else _NO_ROOT_PART
+    if isinstance(outcome, Reading):
+        if status == 200 or _is_refusal(outcome.code):
+            return outcome
+    elif outcome.reason is Reason.FAULT:
+        return _slowed(outcome, status, retry_after, now)
+    elif status == 200 and outcome.verdict is Verdict.ACCEPTED:
+        return outcome
+    refusal = _refusal(statuses_in(body))
+    if refusal:
+        return Reading(refusal)
+    if status != 200:
+        return _slowed(_of_http(status, media, body), status, retry_after, now)
+    if not whole:
+        return _cut(body)
+    return _WEB_PAGE if _is_web_page(media, body) else outcome
+
+
+def _understood(body: bytes, charset: str | None) -> Outcome:
+    """What a whole SOAP message says: its code, a fault, or why it can't be used."""
     try:
-        answer.parse(body)
-        if answer.fault:
-            return Failure(
-                Reason.FAULT, "the service answered with a SOAP fault", verdict=Verdict.UNKNOWN_FROM_SERVICE
-            )
-        return _reading(answer.fields)
-    except _UnreadableError as error:
-        return Failure(Reason.INVALID, str(error), verdict=Verdict.UNKNOWN_FROM_SERVICE)
+        return _said(Envelope(in_utf8(body, charset)))
+    except CharsetError:
+        return _unusable("the answer's charset is not known, or another one than it says")
+    except EnvelopeError as error:
+        return _unusable(str(error))
+    except _UnusableError as error:
+        return _unusable(str(error), error.verdict)
 
 
-def is_fault(body: bytes) -> bool:
-    """Tell whether a body is a SOAP fault, as one comes with HTTP status 500."""
-    outcome = read(body)
-    return isinstance(outcome, Failure) and outcome.reason is Reason.FAULT
+def _said(envelope: Envelope) -> Outcome:
+    refusal = _refusal(envelope.statuses)
+    if refusal:
+        # Its figures mean nothing, and must not get in the way of it.
+        return Reading(refusal, message=envelope.fields.get("mensaje"))
+    if envelope.fault:
+        verdict = Verdict.UNKNOWN_FROM_SERVICE
+        return Failure(Reason.FAULT, "the service answered with a SOAP fault", verdict=verdict)
+    if envelope.returns != 1:
+        raise _UnusableError("the answer has no return value, or several")
+    return _reading(envelope.fields, envelope.repeated)
 
 
-class _Answer:
-    """Follows the elements of one envelope: Envelope/Body/response/return/field."""
-
-    __slots__ = (
-        "_depth",
-        "_elements",
-        "_field",
-        "_in_body",
-        "_in_return",
-        "_nil",
-        "_returns",
-        "_text",
-        "fault",
-        "fields",
-    )
-
-    def __init__(self) -> None:
-        self.fields: dict[str, str | None] = {}
-        self.fault = False
-        self._returns = 0
-        self._elements = 0
-        self._depth = 0
-        self._in_body = False
-        self._in_return = False
-        self._field: str | None = None
-        self._text = ""
-        self._nil: set[str] = set()  # the names of xsi:nil, whatever prefix it has
-
-    def parse(self, body: bytes) -> None:
-        # Without expat's namespaces: it would write out each name with its own, and so make gigabytes of one
-        # long namespace and many short names.
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.XmlDeclHandler = _check_charset
-        parser.StartDoctypeDeclHandler = _refuse_dtd
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
-        try:
-            parser.Parse(body, True)
-        except _UNPARSABLE as error:
-            raise _UnreadableError(_NOT_XML) from error
-        if not self.fault and self._returns != 1:
-            raise _UnreadableError("the answer has no return value, or several")
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._depth = depth = self._depth + 1
-        self._elements += 1
-        if self._elements > MAX_ELEMENTS:
-            raise _UnreadableError("the answer has too many elements")
-        if attributes:
-            self._note_nil(attributes)
-        if self._field:
-            raise _UnreadableError(f"the answer's {self._field} is not a plain value")
-        prefix, _, name = tag.rpartition(":")
-        if depth == 5:
-            if self._in_return and name in _FIELDS:
-                self._start_field(name, attributes)
-        elif depth == 4:
-            if self._in_body and name == "return":
-                self._returns += 1
-                self._in_return = True
-        elif depth == 3:
-            if self._in_body and name == "Fault":
-                self.fault = True
-        elif depth == 2:
-            if name == "Body":
-                self._in_body = True
-        elif depth == 1:
-            namespace = attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
-            if name != "Envelope" or namespace not in _SOAP:
-                raise _UnreadableError("the answer is not a SOAP envelope")
-
-    def _note_nil(self, attributes: dict[str, str]) -> None:
-        if len(attributes) > MAX_ATTRIBUTES:
-            raise _UnreadableError("the answer has too many attributes")
-        if _XSI in attributes.values():
-            self._nil.update(f"{key[6:]}:nil" for key, value in attributes.items() if value == _XSI)
-
-    def _start_field(self, name: str, attributes: dict[str, str]) -> None:
-        if name in self.fields:
-            raise _UnreadableError(f"the answer has {name} more than once")
-        self._text = ""
-        if attributes and any(attributes.get(nil, "").strip(_SPACE) in ("true", "1") for nil in self._nil):
-            self.fields[name] = None
-        else:
-            self._field = name
-
-    def _end(self, _tag: str) -> None:
-        if self._depth == 5 and self._field:
-            self.fields[self._field] = self._text
-            self._field = None
-        elif self._depth == 4:
-            self._in_return = False
-        elif self._depth == 2:
-            self._in_body = False
-        self._depth -= 1
-
-    def _characters(self, text: str) -> None:
-        if self._field:
-            self._text += text
-            if len(self._text) > _MAX_TEXT:
-                # A long message does no harm, a figure that was cut would be a wrong one.
-                if self._field != "mensaje":
-                    raise _UnreadableError(f"the answer's {self._field} is too long")
-                self._text = self._text[:_MAX_TEXT]
-
-
-def _check_charset(_version: str, charset: str | None, _standalone: int) -> None:
-    if charset and charset.lower() not in _CHARSETS:
-        raise _UnreadableError(_NOT_XML)
-
-
-def _refuse_dtd(*_declaration: object) -> None:
-    raise _UnreadableError("the answer has a DTD")
-
-
-def _reading(fields: dict[str, str | None]) -> Reading:
-    status = _integer(fields, "status")
+def _reading(fields: dict[str, str | None], repeated: set[str]) -> Reading:
+    status = _integer(fields, "status", Verdict.UNKNOWN_FROM_SERVICE)
     if status is None:
-        raise _UnreadableError("the answer has no status")
-    meaning = code(status)
-    if meaning.effect is not Effect.BALANCE:
-        # Its figures mean nothing, and must not get in the way of a refusal of the credential.
-        return Reading(meaning, message=fields.get("mensaje"))
-    contracted, used, available = (_figure(fields, name) for name in ("contratados", "usados", "disponibles"))
-    if status == 200 and contracted is None and used is None and available is None:
-        raise _UnreadableError("the answer says 200 without figures")
-    if meaning.exhausted and not contracted and not used and not available:
+        raise _UnusableError("the answer has no status")
+    if "status" in repeated:
+        raise _UnusableError("the answer has status more than once")
+    meant = code(status)
+    message = fields.get("mensaje")
+    if meant.effect is not Effect.BALANCE:
+        return Reading(meant, message=message)
+    for name in repeated:
+        raise _UnusableError(f"the answer has {name} more than once", Verdict.ACCEPTED)
+    contracted = _figure(fields, "contratados")
+    used = _figure(fields, "usados")
+    available = _figure(fields, "disponibles")
+    if not meant.exhausted and contracted is None and used is None and available is None:
+        raise _UnusableError(f"the answer says {status} without figures", Verdict.ACCEPTED)
+    if meant.exhausted and not contracted and not used and not available:
         # A service whose figures are primitive ints answers 0 where it has none. Taken as figures they
         # would say that nothing was ever bought, and the next real answer would count as consumption.
         contracted = used = available = None
-    return Reading(meaning, contracted, used, available, fields.get("mensaje"))
+    return Reading(meant, contracted, used, available, message)
 
 
 def _figure(fields: dict[str, str | None], name: str) -> int | None:
-    value = _integer(fields, name)
+    value = _integer(fields, name, Verdict.ACCEPTED)
     if value is not None and not 0 <= value <= LARGEST_COUNT:
-        raise _UnreadableError(f"the answer's {name} is negative or too large")
+        raise _UnusableError(f"the answer's {name} is negative or too large", Verdict.ACCEPTED)
     return value
 
 
-def _integer(fields: dict[str, str | None], name: str) -> int | None:
+def _integer(fields: dict[str, str | None], name: str, verdict: Verdict) -> int | None:
     text = fields.get(name)
     if text is None:
         return None
     text = text.strip(_SPACE)
     if not _INTEGER.fullmatch(text):
-        raise _UnreadableError(f"the answer's {name} is not an integer")
+        raise _UnusableError(f"the answer's {name} is not an integer", verdict)
     return int(text)
+
+
+def _refusal(statuses: list[str]) -> Code | None:
+    """The worst of the statuses that are refusals of the credential."""
+    texts = (text.strip(_SPACE) for text in statuses)
+    codes = [code(int(text)) for text in texts if _INTEGER.fullmatch(text)]
+    return next((one for verdict in _WORST_FIRST for one in codes if one.verdict is verdict), None)
+
+
+def _is_refusal(meant: Code) -> bool:
+    return meant.verdict in _WORST_FIRST
+
+
+def _of_http(status: int, media: MediaType, body: bytes) -> Failure:
+    """What a status other than 200 says, where the body says nothing.
+
+    Redirects count as the service's: one to a page for logging in is a refusal, too.
+    """
+    if status in _NOT_THE_SERVICE:
+        verdict = Verdict.NEUTRAL
+    elif 500 <= status < 600 or (200 <= status < 300 and _is_web_page(media, body)):
+        verdict = Verdict.UNKNOWN_ON_THE_WAY
+    else:
+        verdict = Verdict.UNKNOWN_FROM_SERVICE
+    return Failure(Reason.HTTP, f"HTTP status {status}", verdict=verdict)
+
+
+def _slowed(failure: Failure, status: int, retry_after: str | None, now: float) -> Failure:
+    """Add that we ask too much, where HTTP says so."""
+    if status == 429 or (status == 503 and retry_after is not None):
+        return replace(failure, effect=Effect.SLOW_DOWN, retry_after=seconds(retry_after, now))
+    return failure
+
+
+def _cut(body: bytes) -> Failure:
+    if len(body) >= MAX_BYTES:
+        return _unusable("the answer is larger than 1 MiB")
+    detail = "the connection was lost before the answer was complete"
+    return Failure(Reason.CONNECTION, detail, verdict=Verdict.UNKNOWN_ON_THE_WAY)
+
+
+def _is_web_page(media: MediaType, body: bytes) -> bool:
+    return media.name in _WEB_PAGES or bool(_STARTS_AS_WEB_PAGE.match(body[:4096].replace(b"\0", b"")))

@@ -3,24 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from exporter.account.login import Held, Tried
-from exporter.account.outcome import Failure, Outcome, Reading, Reason, unsent
+from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict, unsent
 from exporter.clock import Clock
 from exporter.config import Account, Environment
 from exporter.provider.contract import Balance, Gate, Permit
 from exporter.provider.http.error import TransportError
 from exporter.provider.http.response import HttpAnswer
-from exporter.provider.http.thread import in_thread
 from exporter.provider.http.transport import Transport
-from exporter.provider.solucion_factible.answer import is_fault, read
+from exporter.provider.solucion_factible.answer import read
 from exporter.provider.solucion_factible.codes import REQUEST_DOUBTED
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from exporter.provider.solucion_factible.wsdl import Operation
+from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.wsdl_process import read_in_process
 
 WSDL_TIMEOUT: Final = 60.0
 """Seconds to fetch and read a WSDL with all that it imports."""
@@ -29,7 +25,7 @@ WSDL_DOCUMENTS: Final = 16
 """Documents that a WSDL may consist of."""
 
 WSDL_BYTES: Final = 1024 * 1024
-"""Bytes of a WSDL with all that it imports. It has some ten thousand; zeep takes thirty times the memory."""
+"""Bytes of a WSDL with all that it imports. It has some ten thousand."""
 
 _NOT_LOADED: Final = unsent(Reason.CONNECTION, "the WSDL was not loaded yet")
 _RETIRED: Final = unsent(Reason.CONNECTION, "the configuration was reloaded meanwhile")
@@ -109,11 +105,9 @@ class SolucionFactible:
                 account.timeout,
             )
         except TransportError as error:
-            outcome: Outcome = (
-                Failure(error.reason, error.detail) if error.sent else unsent(error.reason, error.detail)
-            )
+            outcome: Outcome = _lost(error)
         else:
-            outcome = _judge(answer)
+            outcome = _judge(answer, self._clock.time())
         finally:
             self._asking -= 1
             if not self._asking:
@@ -160,53 +154,48 @@ class SolucionFactible:
             self._log("WSDL not loaded", pac_environment=name, reason=loaded.reason, detail=loaded.detail)
             self._failure = loaded
 
-    async def _read_wsdl(self) -> "Operation | Failure":
-        """Fetch the WSDL and read it in a thread of its own: zeep takes long, and it must not stop the loop.
-
-        The thread ends with the reading because lxml remembers all names that a thread has parsed.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + WSDL_TIMEOUT
+    async def _read_wsdl(self) -> Operation | Failure:
+        """Fetch the WSDL and what it imports, and read them in a process of their own."""
         fetched: list[int] = []  # bytes of each document
-        fetches: list[Future[bytes]] = []
 
-        async def fetch(url: str) -> bytes:
+        async def fetch(url: str, needed: bool) -> bytes | None:
             if len(fetched) == WSDL_DOCUMENTS:
                 raise TransportError(Reason.INVALID, "the WSDL imports too many documents")
-            async with asyncio.timeout_at(deadline):
+            fetched.append(0)
+            try:
                 document = await self._transport.get(url)
-            fetched.append(len(document))
+            except TransportError as error:
+                if needed or error.reason is not Reason.HTTP:
+                    raise
+                return None
+            fetched[-1] = len(document)
             if sum(fetched) > WSDL_BYTES:
                 raise TransportError(Reason.INVALID, "the WSDL's documents are larger than 1 MiB")
             return document
 
-        def fetch_from_thread(url: str) -> bytes:
-            fetches.append(asyncio.run_coroutine_threadsafe(fetch(url), loop))
-            return fetches[-1].result()
-
-        try:
-            return await asyncio.wrap_future(_read_in_thread(self.environment.wsdl, fetch_from_thread))
-        finally:
-            # If this was cancelled the thread still waits for a document.
-            for waited_for in fetches:
-                waited_for.cancel()
+        async with asyncio.timeout(WSDL_TIMEOUT):
+            return await read_in_process(self.environment.wsdl, fetch)
 
 
-def _read_in_thread(url: str, fetch: Callable[[str], bytes]) -> "Future[Operation | Failure]":
-    def work() -> "Operation | Failure":
-        # Imported here, as zeep costs more time than all the rest: the daemon is serving by now.
-        from exporter.provider.solucion_factible.wsdl import read_wsdl
+def _judge(answer: HttpAnswer, now: float) -> Outcome:
+    outcome = read(
+        answer.status,
+        answer.content_type,
+        answer.body,
+        now=now,
+        whole=answer.whole,
+        retry_after=answer.retry_after,
+    )
+    cut = answer.cut
+    if cut and isinstance(outcome, Failure) and (answer.status == 200 or cut.reason is Reason.TIMEOUT):
+        return _lost(cut)
+    return outcome
 
-        return read_wsdl(url, fetch)
 
-    return in_thread("wsdl", work)
-
-
-def _judge(answer: HttpAnswer) -> Outcome:
-    if answer.cut and (answer.status == 200 or answer.cut.reason is Reason.TIMEOUT):
-        return Failure(answer.cut.reason, answer.cut.detail)
-    if answer.status == 200:
-        return read(answer.body)
-    if answer.status == 500 and answer.whole and is_fault(answer.body):
-        return Failure(Reason.FAULT, "the service answered with a SOAP fault")
-    return Failure(Reason.HTTP, f"HTTP status {answer.status}")
+def _lost(error: TransportError) -> Failure:
+    """What a call says whose answer couldn't be had. What isn't HTTP, or too much of it, was an answer."""
+    if not error.sent:
+        return unsent(error.reason, error.detail)
+    invalid = error.reason is Reason.INVALID
+    verdict = Verdict.UNKNOWN_FROM_SERVICE if invalid else Verdict.UNKNOWN_ON_THE_WAY
+    return Failure(error.reason, error.detail, verdict=verdict)

@@ -1,14 +1,19 @@
 """The provider's WSDL, read by zeep: where to ask for the balance and with which envelope.
 
-The only module that imports zeep, which costs much time and memory: it is itself imported only when a WSDL is
-to be read. Nothing here opens a connection; what has to be fetched is asked for through ``fetch``.
+The only module that imports zeep, which costs much time and memory, and much more of both where a WSDL is
+made for that: so it is a program, which runs in a process of its own (``wsdl_process``). Nothing here opens a
+connection; what has to be fetched is asked for through ``fetch``.
 """
 
+import json
+import resource
+import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, cast
-from urllib.parse import urlsplit
-from xml.sax.saxutils import escape
+from math import ceil
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import urljoin, urlsplit
 
 import zeep.exceptions
 from lxml import etree
@@ -18,17 +23,29 @@ from zeep.wsdl.bindings import Soap11Binding
 from zeep.wsdl.definitions import Port
 
 from exporter.account.outcome import Failure, Reason, unsent
+from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.schemas import WELL_KNOWN, XML, empty
 
 OPERATION = "getTimbresImplementacion"
 """The operation that tells the balance of an account as a whole."""
 
-_MOST_EXTENSIONS = 100
-"""Types of a WSDL that may extend others. Those of a Java service are a handful."""
+CPU_SECONDS: Final = 10
+"""Of the processor, for reading a WSDL: a hundred times what one of the usual size takes."""
+
+_MEMORY: Final = 64 * 1024 * 1024  # bytes that reading may take more than zeep itself
+_MOST_HEIRS: Final = 100
+"""Complex types of a WSDL that may extend or restrict others. Those of a Java service are a handful."""
+
+Fetch = Callable[[str, bool], bytes | None]
+
+# Addresses at which zeep looks for schemas by itself.
+_ADDRESSES: Final = {"https://www.w3.org/2001/xml.xsd": XML, "http://www.w3.org/2001/xml.xsd": XML}
 
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 # What zeep writes out wherever it is referred to, and the attributes that do so.
 _WRITTEN_OUT = {f"{_XS}group": "ref", f"{_XS}attributeGroup": "ref", f"{_XS}union": "memberTypes"}
-_EXTENSION = f"{_XS}extension"
+_CONTENT = (f"{_XS}complexContent", f"{_XS}simpleContent")
+_INHERITS = (f"{_XS}extension", f"{_XS}restriction")
 
 # What stands for the credential while zeep builds the envelope; no escaping changes these.
 _USERNAME = "cfdi-stamps-exporter-usuario"
@@ -51,61 +68,73 @@ class _UnusableError(Exception):
     """The WSDL can't be used; the message is safe to show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """How to ask for a balance: ``path`` on the provider's host, the SOAPAction and the envelope."""
-
-    path: str
-    soap_action: str
-    _template: tuple[bytes, bytes, bytes] = field(repr=False)
-    _username_first: bool = True
-
-    def envelope(self, username: str, password: str) -> bytes:
-        """Return the SOAP 1.1 envelope, UTF-8, that asks for the balance with this credential."""
-        first, second = (username, password) if self._username_first else (password, username)
-        before, between, after = self._template
-        return before + _text(first) + between + _text(second) + after
-
-
 class _Documents:
-    """What zeep takes for its transport: it hands out fetched documents and can do nothing else."""
+    """What zeep takes for its transport: it hands out documents and can do nothing else."""
 
-    def __init__(self, fetch: Callable[[str], bytes]) -> None:
+    def __init__(self, url: str, fetch: Fetch) -> None:
+        parts = urlsplit(url)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
         self._fetch = fetch
-        self._extensions = 0
+        self._heirs = 0
+        self._namespaces: dict[str, str] = {}  # of schemas that are imported, by address
+        self.absent = 0
 
     def load(self, url: str) -> bytes:
-        document = self._fetch(url)
-        self._refuse_bombs(
-            etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
-        )
+        namespace = self._namespaces.get(url, _ADDRESSES.get(url, url))
+        if namespace in WELL_KNOWN:
+            return WELL_KNOWN[namespace]
+        needed = url not in self._namespaces
+        address = self._at_origin(url)
+        if address is None and needed:
+            raise _UnusableError("the WSDL imports a document that has no http address")
+        document = self._fetch(address, needed) if address else None
+        if document is None:
+            # Whether the operation needs what is in it will be seen.
+            self.absent += 1
+            return empty(namespace)
+        root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+        self._refuse_bombs(root)
+        self._note_imports(root, url)
         return document
+
+    def _at_origin(self, url: str) -> str | None:
+        """Where to ask for it: a WSDL can name hosts that only the provider's network knows."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https"):
+            return None
+        return f"{self._origin}{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+
+    def _note_imports(self, root: etree._Element, url: str) -> None:
+        for element in root.iter(f"{_XS}import"):
+            location = element.get("schemaLocation")
+            if location:
+                self._namespaces[urljoin(url, location)] = element.get("namespace", "")
 
     def _refuse_bombs(self, root: etree._Element) -> None:
         """Refuse small documents that make zeep go on for hours, or take much memory."""
-        for element in root.iter(*_WRITTEN_OUT, _EXTENSION):
-            if element.tag != _EXTENSION:
-                if element.get(_WRITTEN_OUT[str(element.tag)]):
-                    raise _UnusableError("the WSDL's types refer to groups or unions")
-                continue
-            # Each such type holds all that it inherits.
-            self._extensions += 1
-            if self._extensions > _MOST_EXTENSIONS:
-                raise _UnusableError(f"more than {_MOST_EXTENSIONS} of the WSDL's types extend others")
+        for element in root.iter(*_WRITTEN_OUT):
+            if element.get(_WRITTEN_OUT[str(element.tag)]):
+                raise _UnusableError("the WSDL's types refer to groups or unions")
+        # Each such type holds all that it inherits.
+        self._heirs += sum(1 for content in root.iter(*_CONTENT) for _ in content.iterchildren(*_INHERITS))
+        if self._heirs > _MOST_HEIRS:
+            raise _UnusableError(f"more than {_MOST_HEIRS} of the WSDL's types extend or restrict others")
 
 
-def read_wsdl(url: str, fetch: Callable[[str], bytes]) -> Operation | Failure:
+def read_wsdl(url: str, fetch: Fetch) -> Operation | Failure:
     """Read the WSDL at ``url`` and return how to ask for a balance, or why it can't be used (``invalid``).
 
-    ``fetch`` returns a document's bytes: the WSDL's own and those of what it imports. It decides which
-    addresses it serves, and what it raises is passed on.
+    ``fetch`` returns a document's bytes: the WSDL's own and those of what it imports, all of them at its own
+    scheme, host and port. It is told whether the document is needed; where it isn't, it may return None. What
+    it raises is passed on.
 
     Of the WSDL the SOAP 1.1 port of the URL's own scheme counts, else the first SOAP 1.1 port, and of its
     address only the path: it can name a plaintext port first, and an internal host.
     """
     settings = Settings(forbid_dtd=True, forbid_entities=True, force_https=False)
+    documents = _Documents(url, fetch)
     try:
-        document = Document(url, cast("Any", _Documents(fetch)), settings=settings)
+        document = Document(url, cast("Any", documents), settings=settings)
         return _operation(_choose_port(document, urlsplit(url).scheme))
     except _UnusableError as error:
         detail = str(error)
@@ -113,6 +142,8 @@ def read_wsdl(url: str, fetch: Callable[[str], bytes]) -> Operation | Failure:
         detail = f"the WSDL can't be read ({type(error).__name__})"
     except _NO_WSDL as error:
         detail = f"the WSDL makes no sense ({type(error).__name__})"
+    if documents.absent:
+        detail += f"; {documents.absent} of the schemas that it imports can't be had"
     return unsent(Reason.INVALID, detail)
 
 
@@ -162,6 +193,50 @@ def _split(envelope: bytes) -> tuple[tuple[bytes, bytes, bytes], bool]:
     return (before, between, after), marks[0] == _USERNAME.encode()
 
 
-def _text(value: str) -> bytes:
-    # A carriage return that isn't written as a reference reaches the other side as a line feed.
-    return escape(value, {"\r": "&#13;"}).encode()
+def main() -> None:
+    """Read WSDLs for the process that started this one; ``wsdl_process`` has the other side."""
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+
+    def say(**what: object) -> None:
+        sink.write(json.dumps(what).encode() + b"\n")
+        sink.flush()
+
+    def fetch(url: str, needed: bool) -> bytes | None:
+        say(fetch=url, needed=needed)
+        size = int(source.readline() or sys.exit(1))
+        return None if size < 0 else source.read(size)
+
+    size = _size()
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_AS, size + _MEMORY)
+    while line := source.readline():
+        _limit(resource.RLIMIT_CPU, ceil(time.process_time()) + CPU_SECONDS)
+        try:
+            found = read_wsdl(json.loads(line), fetch)
+        except MemoryError:
+            found = unsent(Reason.INVALID, "reading the WSDL takes too much memory")
+        spent = _size() > size + _MEMORY // 4  # lxml remembers names
+        if isinstance(found, Failure):
+            say(unusable=found.detail, spent=spent)
+        else:
+            operation = {
+                "path": found.path,
+                "soap_action": found.soap_action,
+                "template": [part.decode() for part in found.template],
+                "username_first": found.username_first,
+            }
+            say(operation=operation, spent=spent)
+
+
+def _size() -> int:
+    """Bytes of this process's address space."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 4 * _MEMORY  # more than it is
+
+
+def _limit(kind: int, limit: int) -> None:
+    """Take from this process what a hostile document could use up."""
+    _, most = resource.getrlimit(kind)
+    resource.setrlimit(kind, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))

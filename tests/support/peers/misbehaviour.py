@@ -184,6 +184,18 @@ def _line(text: str) -> str:
     return text.replace("\r", "").replace("\n", "")
 
 
+def _mtom(content: bytes) -> bytes:
+    part = (
+        b'Content-Type: application/xop+xml; charset=utf-8; type="text/xml"\r\nContent-ID: <root@x>\r\n\r\n'
+    )
+    return http(
+        "200 OK",
+        b"--b1\r\n" + part + content + b"\r\n--b1--\r\n",
+        'Content-Type: multipart/related; boundary=b1; type="application/xop+xml"; start="<root@x>"',
+    )
+
+
+_REFUSED = envelope(contratados=0, mensaje="no", status=601, usados=0).encode()
 _LAUGHS = '<!ENTITY l0 "lol">' + "".join(
     f'<!ENTITY l{depth} "{f"&l{depth - 1};" * 10}">' for depth in range(1, 10)
 )
@@ -282,7 +294,7 @@ ANSWERS = (
          says(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
               chunk(gzip.compress(envelope(**GOOD).encode())), b"0\r\n\r\n")),
     # Charsets
-    Case("latin-1-as-utf-8", Reason.INVALID, says(http("200 OK", _declared("UTF-8", "latin-1")))),
+    Case("latin-1-as-utf-8", 200, says(http("200 OK", _declared("UTF-8", "latin-1")))),
     Case("utf-16-without-bom", Reason.INVALID, says(http("200 OK", _declared("UTF-8", "utf-16-le")))),
     Case("utf-16-that-is-none", Reason.INVALID, says(http("200 OK", _declared("UTF-16", "utf-8")))),
     Case("utf-7", Reason.INVALID, says(http("200 OK", _declared("UTF-7", "utf-7")))),
@@ -291,12 +303,34 @@ ANSWERS = (
          says(lambda _: http("200 OK", _declared("x" + os.urandom(40).hex(), "utf-8")))),
     Case("charset-contradicted", 200,
          says(http("200 OK", _declared("UTF-8", "utf-8"), "Content-Type: text/xml; charset=utf-16"))),
+    Case("latin-1-named-by-http", 200,
+         says(http("200 OK", envelope(**GOOD, mensaje="contraseña").encode("latin-1"),
+                   "Content-Type: text/xml; charset=ISO8859-1"))),
+    Case("cp1252-after-a-blank-line", 200, says(http("200 OK", b"\n" + _declared("Cp1252", "cp1252")))),
+    Case("mtom", 200, says(_mtom(envelope(**GOOD).encode()))),
+    # Refusals: each is one, in whatever it comes
+    Case("refusal-with-401", 601, says(http("401 Unauthorized", _REFUSED))),
+    Case("refusal-with-403", 601, says(http("403 Forbidden", _REFUSED))),
+    Case("refusal-with-500", 601, says(http("500 Internal Server Error", _REFUSED))),
+    Case("refusal-with-503", 601, says(http("503 Service Unavailable", _REFUSED, "Retry-After: 3600"))),
+    Case("refusal-in-latin-1", 601,
+         says(http("200 OK", envelope(mensaje="contraseña", status=601).encode("latin-1")))),
+    Case("refusal-in-mtom", 601, says(_mtom(_REFUSED))),
+    Case("refusal-with-markup", 601, returns("<mensaje>no<br>&nbsp;</mensaje><status>601</status>")),
+    Case("refusal-in-a-fault", 601,
+         says(http("500 Internal Server Error", fault("x</faultstring><detail><status>601</status></detail>"
+                                                      "<faultstring>").encode()))),
+    Case("refusal-cut", 601, says(ENDLESS, _REFUSED[: _REFUSED.index(b"</t:return>")])),
+    Case("status-of-a-fraction", Reason.INVALID, returns(status="601.0")),
     # A mebibyte of junk
     Case("junk-nested", Reason.INVALID, returns("<a>" * (_MIB // 7) + "</a>" * (_MIB // 7))),
     Case("junk-repeated", Reason.INVALID, returns("<status/>" * (_MIB // 9))),
     Case("junk-after-the-figures", Reason.INVALID, returns("<a/>" * (_MIB // 4), **GOOD)),
     Case("junk-attributes", Reason.INVALID,
          returns("<a" + _numbered(' a%d=""', _MIB // 11) + "/>", **GOOD)),
+    Case("junk-attributes-with-signs", Reason.INVALID,
+         returns("<a" + _numbered(' a%d=">"', _MIB // 12) + "/>", **GOOD)),
+    Case("junk-lines", Reason.INVALID, returns("\n" * (_MIB - 2000), **GOOD)),
     Case("junk-namespaces", Reason.INVALID,
          returns("<a" + _numbered(' xmlns:a%d="u"', _MIB // 18) + "/>", **GOOD)),
     Case("junk-names-in-a-long-namespace", Reason.INVALID,
@@ -310,13 +344,15 @@ ANSWERS = (
         Case(f"figure-{name}", Reason.INVALID, returns(**{**GOOD, "disponibles": figure}))
         for name, figure in (("nan", "NaN"), ("inf", "INF"), ("exponent", "1e9"), ("40-digits", "9" * 40),
                      ("negative", "-1"), ("hexadecimal", "0x4d8"), ("fraction", "1240.0"),
-                     ("arabic", "١٢٤٠"), ("grouped", "1,240"), ("of-elements", "<b>1240</b>"))
+                     ("arabic", "١٢٤٠"), ("grouped", "1,240"), ("of-elements", "<b>1240</b>"),
+                             ("of-references", "12&#x34;0"), ("of-cdata", "<![CDATA[1240]]>"),
+                             ("with-a-comment", "1<!-- -->240"))
     ),
     Case("figure-twice", Reason.INVALID, returns("<disponibles>1</disponibles>", **GOOD)),
     Case("status-missing", Reason.INVALID, returns(contratados=5000, usados=3760, disponibles=1240)),
     Case("status-nil", Reason.INVALID, returns('<status xsi:nil="true"/>', disponibles=1240)),
     Case("status-not-a-number", Reason.INVALID, returns(status="OK", disponibles=1240)),
-    Case("status-twice", Reason.INVALID, returns("<status>601</status>", **GOOD)),
+    Case("status-twice", 601, returns("<status>601</status>", **GOOD)),
     Case("status-of-40-digits", Reason.INVALID, returns(status="2" * 40, disponibles=1240)),
     Case("200-without-figures", Reason.INVALID, returns(status=200, mensaje="OK")),
     Case("two-return-values", Reason.INVALID, returns("</t:return><t:return>", **GOOD)),
@@ -439,7 +475,7 @@ WSDLS = (
     Case("wsdl-503", Reason.HTTP, says(_page("503 Service Unavailable"))),
     Case("wsdl-redirect", Reason.HTTP, redirects("302 Found")),
     Case("wsdl-compressed", Reason.INVALID, packed("gzip", gzip.compress(bytes(100 * MAX_BODY), 9))),
-    Case("wsdl-imports-another-host", Reason.INVALID, _imports(lambda call: f"{call.other}/x.wsdl")),
+    Case("wsdl-imports-another-host", 200, _imports(lambda call: f"{call.other}/x.wsdl")),
     Case("wsdl-imports-a-file", Reason.INVALID, _imports(lambda _: "file:///etc/passwd")),
     Case("wsdl-schema-of-another-host", Reason.INVALID,
          says(lambda call: http("200 OK", wsdl(
@@ -453,6 +489,25 @@ WSDLS = (
          _describes(types=_group(1, '<xs:group ref="t:g1"/>'), fields='<xs:group ref="t:g1"/>')),
 )  # fmt: skip
 """Of whole environments: what comes instead of the WSDL. Its address is always on the other host."""
+
+
+def _many(template: str) -> Respond:
+    """A mebibyte of types, of which one may refer to the one before."""
+    count = _MIB // (len(template) + 8)
+    return _describes(types="".join(template.format(number, number - 1) for number in range(1, count)))
+
+
+WSDL_BOMBS = (
+    Case("wsdl-restrictions", 200,
+         _many('<xs:simpleType name="r{0}"><xs:restriction base="xs:string"/></xs:simpleType>')),
+    Case("wsdl-heirs", Reason.INVALID,
+         _many('<xs:complexType name="r{0}"><xs:complexContent><xs:restriction base="t:r{1}">'
+               '<xs:attribute name="a{0}"/></xs:restriction></xs:complexContent></xs:complexType>')),
+    Case("wsdl-attributes", 200,
+         _many('<xs:complexType name="r{0}"><xs:attribute name="a" type="xs:int"/></xs:complexType>')),
+    Case("wsdl-of-elements", 200, _many('<xs:element name="r{0}" type="xs:int"/>')),
+)  # fmt: skip
+"""Of whole environments: a mebibyte that takes much to read; each process that reads one is limited."""
 
 WSDL_OF_GROUPS = Case(
     "wsdl-of-groups", Reason.INVALID, _describes(types=_GROUPS, fields='<xs:group ref="t:g0"/>')
