@@ -291,7 +291,7 @@ async def test_where_no_process_can_be_started_it_says_so(monkeypatch: pytest.Mo
 
 
 async def test_the_daemon_s_own_process_does_not_import_zeep() -> None:
-    """It would cost the start a quarter of a second, and 25 MB for ever."""
+    """It would cost 13 MB for ever."""
     program = (
         "import sys, exporter.provider.solucion_factible.provider, json; print(json.dumps(list(sys.modules)))"
     )
