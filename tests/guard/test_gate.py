@@ -9,19 +9,18 @@ import base64
 import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from exporter.account.login import Held, Login, Tried
+from exporter.account.login import Held, Tried
 from exporter.account.outcome import Failure, Outcome
 from exporter.account.state import Suspension
 from exporter.config import Account
-from exporter.daemon.state_file import open_storage
-from exporter.guard.gate import Gate, ResumeTooSoonError
+from exporter.guard.gate import ResumeTooSoonError
 from exporter.guard.ledger import REMEMBERED
 from exporter.provider.contract import Permit
 from exporter.provider.solucion_factible import codes
@@ -37,7 +36,9 @@ from tests.support.rig import (
     Life,
     ScriptedProvider,
     account,
+    asked_for,
     fails,
+    gate_beside,
     kills,
     reading,
     sent,
@@ -88,38 +89,12 @@ async def start(path: Path, clock: FakeClock, provider: ScriptedProvider) -> Asy
         await life.stop()
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What `check` asks for."""
-
-    account: Account
-    login: Login
-
-
-@asynccontextmanager
-async def gate_beside(path: Path, clock: FakeClock) -> AsyncIterator[Gate]:
-    """A gate beside the daemon's, as `check` has one."""
-    storage = open_storage(path, exclusive=False, now=clock.time())
-    errors: list[StorageError] = []
-    gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=errors.append)
-    try:
-        yield gate
-        await gate.close(60)
-        assert not errors
-    finally:
-        await storage.close()
-
-
-def login_of(asked: Account) -> Login:
-    return Login(asked.guard_key, asked.password, asked)
-
-
 async def check(path: Path, clock: FakeClock, provider: ScriptedProvider, asked: Account) -> str:
     """What `check` does to an account: `sent`, `held` or `suspended`."""
     async with gate_beside(path, clock) as gate:
-        login = login_of(asked)
-        await gate.adopt(login)
-        tried = await provider.ask(Asked(asked, login), gate)
+        balance = asked_for(asked)
+        await gate.adopt(balance.login)
+        tried = await provider.ask(balance, gate)
         if isinstance(tried, Held):
             return "suspended" if tried.suspension else "held"
         return "sent"
@@ -858,7 +833,7 @@ class TestUnknownOutcomes:
                 sent_with.append(permit.password())
                 return REFUSED
 
-            login = login_of(asked)
+            login = asked_for(asked).login
             tried = await gate.attempt(login, send)
             assert isinstance(tried, Tried)
             assert not sent_with
@@ -1128,7 +1103,7 @@ class TestTwoProcesses:
         life = await start(account(WRONG))
         await life.poll_until_idle()
         async with gate_beside(path, clock) as gate:
-            assert await gate.resume(login_of(account(WRONG)))
+            assert await gate.resume(asked_for(account(WRONG)).login)
         assert await check(path, clock, provider, account(WRONG)) == "sent"
         await life.roster.look_around()
         await life.poll_until_idle()
@@ -1372,7 +1347,7 @@ class TestInFlight:
         provider.open.clear()
         task = await life.begin_poll()
         async with gate_beside(path, clock) as gate:
-            login = login_of(account(WRONG))
+            login = asked_for(account(WRONG)).login
             await gate.adopt(login)
             gate._refuse(login, 99, reading(601), clock.time())
             await gate.kept()

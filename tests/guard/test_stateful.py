@@ -5,7 +5,6 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -14,12 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from exporter.account.login import Login
 from exporter.account.outcome import Outcome, Verdict
 from exporter.config import Account
-from exporter.daemon.state_file import open_storage
-from exporter.guard.gate import Gate, ResumeTooSoonError
-from exporter.provider.solucion_factible import codes
+from exporter.guard.gate import ResumeTooSoonError
 from exporter.secret import Secret
 from tests.guard.model import HOUR, INTERVAL, Promise, Try
 from tests.support.peers import FakeClock
@@ -30,7 +26,9 @@ from tests.support.rig import (
     Life,
     ScriptedProvider,
     account,
+    asked_for,
     fails,
+    gate_beside,
     kills,
     reading,
     sent,
@@ -293,18 +291,10 @@ class GuardMachine(RuleBasedStateMachine):
             self.run(self.life.roster.look_around())
 
     async def check(self, password: str) -> None:
-        storage = open_storage(self.path, exclusive=False, now=self.clock.time())
-        errors: list[Exception] = []
-        gate = Gate(
-            storage, self.clock, codes=codes.code, refused=codes.REFUSED, storage_failed=errors.append
-        )
-        asked = self.account(password)
-        login = Login(asked.guard_key, asked.password, asked)
-        await gate.adopt(login)
-        await self.provider.ask(Asked(asked, login), gate)
-        await gate.close(60)
-        await storage.close()
-        assert not errors
+        async with gate_beside(self.path, self.clock) as gate:
+            asked = asked_for(self.account(password))
+            await gate.adopt(asked.login)
+            await self.provider.ask(asked, gate)
 
     @rule()
     def look_around(self) -> None:
@@ -337,14 +327,6 @@ class GuardMachine(RuleBasedStateMachine):
             due = self.life.agenda.due.get(self.name)
             assert due is not None, "never polled again"
             assert due - self.clock.monotonic() <= LONGEST_WAIT + 1
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What `check` asks for."""
-
-    account: Account
-    login: Login
 
 
 def nothing(_number: int) -> None:

@@ -4,15 +4,14 @@ import asyncio
 import io
 import math
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter.account.outcome import Failure, Outcome, Reason
-from exporter.account.policy import suspended
 from exporter.account.state import Suspension
 from exporter.config import Account
+from exporter.provider.solucion_factible import codes
 from tests.support.peers import FakeClock
 from tests.support.peers.logfmt import fields
 from tests.support.rig import (
@@ -25,6 +24,7 @@ from tests.support.rig import (
     ScriptedProvider,
     account,
     fails,
+    reading,
     sent,
     unsent,
 )
@@ -199,17 +199,12 @@ class TestKeeping:
         """``check`` can do that while the WSDL is loaded anew, and a proven credential needs no charge."""
         life = await rig.start(account())
         await life.poll()
-        assert life.state().proven
-        how_to_ask = rig.provider.operation
+        assert life.monitored().login.proven
 
-        async def operation(_limit: float) -> object:
-            monitored = life.accounts.get("acme")
-            assert monitored
-            after = suspended(monitored.state, Suspension(602, rig.clock.time()))
-            life.accounts.put(replace(monitored, state=after))
-            return await how_to_ask(_limit)
+        async def ready(_limit: float) -> None:
+            life.monitored().login.suspension = Suspension(codes.code(602), rig.clock.time())
 
-        rig.provider.operation = operation  # type: ignore[method-assign]
+        rig.provider.ready = ready  # type: ignore[method-assign]
         rig.clock.advance(INTERVAL)
         assert await life.poller.poll("acme") is None
         assert len(rig.provider.logins) == 1
@@ -292,7 +287,8 @@ class TestReloads:
         while life.storage.writes == writes:  # noqa: ASYNC110 - until the charge waits to be written
             await asyncio.sleep(0)
         another = ScriptedProvider(rig.clock, ENVIRONMENT)
-        life.poller._providers = {"testing": another}  # type: ignore[dict-item]
+        life.poller._providers = {"testing": another}
+        rig.provider.retired = True
         await poll
         assert rig.provider.logins == []
         assert another.tries(RIGHT) == 1
@@ -308,16 +304,16 @@ class TestReloads:
             await life.poll()
         another = ScriptedProvider(rig.clock, ENVIRONMENT)
 
-        async def closed(_limit: float) -> object:
-            life.poller._providers = {"testing": another}  # type: ignore[dict-item]
+        async def closed(_limit: float) -> Failure:
+            life.poller._providers = {"testing": another}
             return unsent()
 
-        rig.provider.operation = closed  # type: ignore[method-assign]
+        rig.provider.ready = closed  # type: ignore[method-assign]
         rig.provider.logins.clear()
         await life.poll()
         assert (rig.provider.logins, another.tries(RIGHT)) == ([], 1)
         assert life.state().up
-        assert sum(life.state().failures) == 0
+        assert life.state().failures == ()
 
     async def test_a_try_that_was_charged_for_a_credential_that_is_gone(self, rig: Rig) -> None:
         """The correction has come in time: the wrong one isn't sent."""

@@ -1,15 +1,13 @@
 """Which accounts are polled when: after a start, a reload, a resumption, and what `check` has done."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from exporter.account.login import Tried
 from exporter.account.policy import first_poll
 from exporter.config import Account, ConfigError, Environment, TlsConfig
-from exporter.daemon.state_file import open_storage
-from exporter.guard.gate import Guard
 from tests.support.peers import FakeClock
 from tests.support.rig import (
     ENVIRONMENT,
@@ -20,8 +18,11 @@ from tests.support.rig import (
     Life,
     ScriptedProvider,
     account,
+    asked_for,
     config,
     fails,
+    gate_beside,
+    reading,
 )
 
 OTHER = account(RIGHT, "other", username="other@acme.example")
@@ -41,25 +42,19 @@ class Rig:
         await life.use(*accounts)
         return life
 
-    async def beside(self, work: Callable[[Guard], Any]) -> None:
-        """What another process does, as `check`."""
-        storage = open_storage(self.path, exclusive=False, now=self.clock.time())
-        await work(Guard(storage))
-        await storage.close()
-
     async def resume_beside(self, asked: Account) -> None:
-        async def work(guard: Guard) -> None:
-            credential, _ = await guard.adopt(asked, self.clock.time())
-            assert await guard.resume(credential, asked, self.clock.time())
-
-        await self.beside(work)
+        """What `check --resume` does, before it asks."""
+        async with gate_beside(self.path, self.clock) as gate:
+            assert await gate.resume(asked_for(asked).login)
 
     async def answer_beside(self, asked: Account, code: int) -> None:
-        async def work(guard: Guard) -> None:
-            credential, _ = await guard.adopt(asked, self.clock.time())
-            await guard.settle(credential, None, reading(code), asked, self.clock.time())
-
-        await self.beside(work)
+        """What `check` does, where the provider answers with this code."""
+        self.provider.script.insert(0, reading(code))
+        async with gate_beside(self.path, self.clock) as gate:
+            balance = asked_for(asked)
+            await gate.adopt(balance.login)
+            assert isinstance(await self.provider.ask(balance, gate), Tried)
+        self.provider.logins.pop()
 
 
 @pytest.fixture
@@ -116,10 +111,11 @@ class TestStart:
         rig.provider.script = [reading(200, 1000, 400, 600), reading(200, 1000, 420, 580)]
         await life.poll_until_idle(2)
         await life.stop()
-        state = (await rig.start(account())).state()
+        life = await rig.start(account())
+        state = life.state()
         assert state.available is not None
         assert (state.available.stamps, state.consumed.total, state.up) == (580, 20, True)
-        assert not state.proven
+        assert not life.monitored().login.proven
 
     async def test_an_account_that_once_had_a_wrong_password_keeps_its_due_time_too(self, rig: Rig) -> None:
         """That is remembered for ever, and must not make every restart ask for the account at once."""
@@ -141,8 +137,10 @@ class TestStart:
         life = await rig.start(account())
         await life.poll()
         await life.kill()
+        tried = rig.clock.time()
         life = await rig.start(account())
-        assert wait(life) == pytest.approx(INTERVAL)
+        await life.poll()
+        assert life.state().next_poll == pytest.approx(tried + INTERVAL)
         assert life.state().next_poll == pytest.approx(rig.clock.time() + INTERVAL)
 
     async def test_without_storage_accounts_that_the_guard_knows_wait(self, rig: Rig) -> None:
@@ -189,7 +187,7 @@ class TestReload:
         await life.use(OTHER)
         await life.use(account(), OTHER)
         assert (life.state().available, life.state().consumed) == (before.available, before.consumed)
-        assert not life.state().proven
+        assert not life.monitored().login.proven
         assert life.state().next_poll == before.next_poll
 
     async def test_another_credential_is_polled_soon(self, rig: Rig) -> None:

@@ -3,20 +3,20 @@ provider that a test moves by hand."""
 
 import asyncio
 import io
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from exporter import log
-from exporter.account.login import Held, Tried
+from exporter.account.login import Held, Login, Tried
 from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
 from exporter.account.outcome import unsent as not_sent
 from exporter.account.state import State
 from exporter.config import Account, Config, Environment, TlsConfig
-from exporter.daemon.state_file import STEPS, mending
+from exporter.daemon.state_file import STEPS, mending, open_storage
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
 from exporter.guard.gate import Gate
@@ -108,6 +108,7 @@ class ScriptedProvider:
         self.passwords = {USERNAME: RIGHT}
         self.script: list[Outcome] = []
         self.wsdl: Failure | None = None
+        self.retired = False
         self.logins: list[Arrival] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -126,6 +127,8 @@ class ScriptedProvider:
         return await gate.attempt(balance.login, partial(self._send, balance.account))
 
     async def _send(self, account: Account, permit: Permit) -> Outcome:
+        if self.retired:
+            return unsent()
         password = permit.password()
         if self.script and isinstance(self.script[0], Failure) and not self.script[0].sent:
             return self.script.pop(0)
@@ -371,6 +374,33 @@ def unsent(reason: Reason = Reason.CONNECTION) -> Failure:
 def sent(reason: Reason = Reason.TIMEOUT) -> Failure:
     """A failure after which nobody knows whether the provider has counted the try."""
     return Failure(reason, "no answer")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for beside the daemon, as `check` does."""
+
+    account: Account
+    login: Login
+
+
+def asked_for(account: Account) -> Asked:
+    """What `check` asks for: with a login of which its process knows nothing."""
+    return Asked(account, Login(account.guard_key, account.password, account))
+
+
+@asynccontextmanager
+async def gate_beside(path: Path, clock: FakeClock) -> AsyncIterator[Gate]:
+    """A gate beside the daemon's, as `check` has one; its storage works."""
+    storage = open_storage(path, exclusive=False, now=clock.time())
+    errors: list[StorageError] = []
+    gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=errors.append)
+    try:
+        yield gate
+        await gate.close(60)
+        assert not errors
+    finally:
+        await storage.close()
 
 
 def unreadable() -> Failure:
