@@ -3,8 +3,9 @@
 
 Usage: scripts/attack-guard.py [--schedules N] [--jobs N] [--from SEED] | --seed SEED
 
-Each schedule is one login at a provider that counts; five share the processes and what happens to these. Prints the
-seeds and what broke; `--seed` runs one and prints its whole story. Exit code: 0, or 1 where something broke.
+Each schedule is one login at a provider that counts; five, a group with one seed, share the processes and
+their fate. Prints the seeds and what broke; `--seed` runs a group again and prints its whole story. The
+decisions are then the same, the milliseconds aren't. Exit code: 0, or 1 where something broke.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.seed is not None:
         report = attack(options.seed)
-        print(report)
+        print(report)  # noqa: T201 - what it is for
         return 1 if report.breaks else 0
     seeds = range(options.first, options.first + -(-options.schedules // ACCOUNTS))
     return 1 if any(report.breaks for report in _reports(seeds, options.jobs)) else 0
@@ -44,15 +45,15 @@ def _reports(seeds: range, jobs: int) -> list[Report]:
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         for future in as_completed([pool.submit(attack, seed) for seed in seeds]):
             reports.append(report := future.result())
-            print(
+            print(  # noqa: T201
                 f"seed {report.seed}: {'ok' if not report.breaks else f'{len(report.breaks)} breaks'},"
                 f" {report.logins} logins, {report.processes} processes",
                 flush=True,
             )
             for broken in report.breaks:
-                print(f"    {broken}", flush=True)
+                print(f"    {broken}", flush=True)  # noqa: T201
     broken = sum(bool(report.breaks) for report in reports)
-    print(
+    print(  # noqa: T201
         f"{len(reports) * ACCOUNTS} schedules in {len(reports)} groups, {time.monotonic() - began:.0f} s: "
         f"{sum(report.logins for report in reports)} logins of {sum(report.processes for report in reports)}"
         f" processes, {sum(len(report.breaks) for report in reports)} breaks in {broken} groups"

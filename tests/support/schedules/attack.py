@@ -4,24 +4,26 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
-from tests.support.schedules.history import SETTLED, History, Login, Run, login_key
-from tests.support.schedules.oracle import judge
+from tests.support.schedules.history import History, Login, Run, login_key
+from tests.support.schedules.oracle import judge, told
 from tests.support.schedules.provider import Provider
 from tests.support.schedules.site import Account, Site
-from tests.support.schedules.story import SPELLINGS, Step, Story, tell
+from tests.support.schedules.story import SPELLINGS, Story, tell
 
 NEIGHBOUR = "neighbour"
 NEIGHBOUR_USERNAME = "healthy@other.example"
 ACCOUNTS = 5
-"""In one schedule: they share the processes and what happens to them; each has a login and passwords of its own."""
+"""In one schedule: they share the processes and their fate; each has a login and passwords of its own."""
 LONGEST_GAP = 8.0
-"""Seconds within which the healthy neighbour is polled, where nothing keeps the daemon from it. It is asked for each
-second; the machine may be busy."""
+"""Seconds within which the healthy neighbour is polled, where nothing keeps the daemon from it.
+
+Its interval is 1 s; the machine may be busy.
+"""
 
 
 @dataclass
@@ -50,7 +52,7 @@ def attack(seed: int, accounts: int = ACCOUNTS) -> Report:
             site = stack.enter_context(Site(directory, provider, _accounts(story)))
             performance = Performance(story, provider, site)
             breaks = performance.run()
-        breaks = [*map(str, judge(history)), *breaks]
+        breaks = [*told(judge(history)), *breaks]
         return Report(seed, len(history.logins), len(history.runs), breaks, performance.told())
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -104,10 +106,14 @@ class Performance:
 
     def told(self) -> list[str]:
         """The whole story in the order of time, the provider's view in between."""
-        lines = [*self.happened]
-        for login in self.history.logins:
-            if login.key != NEIGHBOUR_USERNAME:
-                lines.append((login.at, f"    {_described(login, self.began)}"))
+        lines = [
+            *self.happened,
+            *(
+                (login.at, f"    {_described(login, self.began)}")
+                for login in self.history.logins
+                if login.key != NEIGHBOUR_USERNAME
+            ),
+        ]
         for run in self.history.runs.values():
             lines.append((run.started, f"    {run.tag} starts"))
             if run.killed < inf:
@@ -122,14 +128,31 @@ class Performance:
         """Nothing happens for a while."""
         time.sleep(0.8)
 
-    def do_configure(self, who: int, password: str, spelling: int, renamed: bool, reload: bool) -> None:
-        """Another password, another spelling of the username, another name."""
+    def do_configure(
+        self, who: int, password: str, spelling: int, renamed: bool, reload: bool, in_the_middle: bool
+    ) -> None:
+        """Another password, spelling of the username, or name; perhaps in the middle of a poll."""
         account = self.account(who)
-        account.password, account.username = password, SPELLINGS[spelling].format(who)
-        if renamed:
-            account.name = account.name + "x"
-        if reload:
-            self.site.reload()
+        with self.provider.holding(account.username) if in_the_middle else nullcontext():
+            if in_the_middle:
+                self._await_moment(who, "as a login arrives")
+            account.password, account.username = password, SPELLINGS[spelling].format(who)
+            account.name += "x" if renamed else ""
+            account.configured = True
+            if reload:
+                self.site.reload()
+                time.sleep(0.5 if in_the_middle else 0.0)
+
+    def do_remove(self, who: int) -> None:
+        """The account is no longer configured, for a while."""
+        self.account(who).configured = False
+        self.site.reload()
+
+    def do_outage(self, seconds: float, of: str) -> None:
+        """The provider doesn't answer anybody, or has no WSDL."""
+        self.provider.is_down, self.provider.is_undescribed = of == "all", of != "all"
+        time.sleep(seconds)
+        self.provider.is_down = self.provider.is_undescribed = False
 
     def do_turn(self, who: int, right: str) -> None:
         """Another password is right."""
@@ -257,7 +280,7 @@ class Performance:
         for who in range(len(self.story.starts)):
             account = self.account(who)
             self.provider.always(account.username)
-            account.username = SPELLINGS[0].format(who)
+            account.username, account.configured = SPELLINGS[0].format(who), True
             account.password = self.provider.right(account.username)
         if self.site.daemon:
             self.site.start()
@@ -300,7 +323,7 @@ class Performance:
     def _was_resumed_before(self, account: Account, since: float) -> bool:
         """Then it can't be within the hour, and may have to wait."""
         key = login_key(account.username)
-        return any(at < since and resumed == key for at, resumed in self.history.resumes)
+        return any(at < since and resumed == key for at, resumed, _ in self.history.resumes)
 
     def _judge_neighbour(self) -> None:
         """Once accepted, it is polled on as long as its daemon runs, whatever happens beside it."""

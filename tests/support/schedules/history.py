@@ -1,7 +1,8 @@
 """What happened: each login that arrived at the provider, and what became of the processes.
 
-Times are seconds of one monotonic clock. Where a moment isn't known to the instant, it is written down so that the
-exporter is given the benefit: a kill as of before the signal, a freeze from before its signal to after the next.
+Times are seconds of one monotonic clock. Where a moment isn't known to the instant, it is written down so
+that the exporter is given the benefit: a kill as of before the signal, a freeze from before its signal to
+after the next.
 """
 
 import unicodedata
@@ -14,6 +15,10 @@ SETTLED = 3.0
 """Seconds in which a process that runs keeps what it has heard, be the machine ever so busy."""
 
 
+JUST = 0.5
+"""Seconds after which what has ended no longer has an effect."""
+
+
 @dataclass
 class Run:
     """One process, from its start to its end."""
@@ -24,6 +29,8 @@ class Run:
     loaded: float = inf
     ended: float = inf
     """When it was seen to have ended in good order."""
+    told: float = inf
+    """When it was told to end: what it had not kept by then may have stayed an open try."""
     killed: float = inf
     frozen: list[tuple[float, float]] = field(default_factory=list)
     full: list[tuple[float, float]] = field(default_factory=list)
@@ -39,7 +46,7 @@ class Run:
 
     def had_a_full_disk(self, at: float) -> bool:
         """Whether its disk was full, or had just been."""
-        return any(a <= at <= b for a, b in self.full)
+        return any(a <= at <= b + JUST for a, b in self.full)
 
     def reloaded(self, since: float, until: float) -> bool:
         """Whether it was told to read its configuration again."""
@@ -90,8 +97,8 @@ class History:
 
     logins: list[Login] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
-    resumes: list[tuple[float, str]] = field(default_factory=list)
-    """When somebody asked for a resumption, and of which username."""
+    resumes: list[tuple[float, str, str]] = field(default_factory=list)
+    """When somebody asked for a resumption, of which login key, and with which password configured."""
     attempts: dict[str, int] = field(default_factory=dict)
     """`auth_attempts` by login key."""
     interval: float = 1.0
@@ -102,7 +109,10 @@ class History:
 
 
 def login_key(username: str) -> str:
-    """Two spellings that the provider takes for one: NFKC, folded, without blanks around and what can't be seen."""
+    """Make one of all spellings that the provider takes for one login.
+
+    NFKC, folded, without blanks around it and without signs that can't be seen.
+    """
     text = unicodedata.normalize("NFKC", username)
     seen = "".join(sign for sign in text if unicodedata.category(sign) not in {"Cf", "Cc"})
     return unicodedata.normalize("NFKC", seen.casefold()).strip()

@@ -1,10 +1,12 @@
 """The guard's contract as a judge of histories. It knows what arrived, never what the exporter thought.
 
-Of each login with a credential that its process can't hold for proven it asks: how many refusals of this credential
-and open tries of this login must every guard have known of, whatever the processes saw? There have to be fewer than
-`auth_attempts`. In doubt the login was allowed: what may have been given back was, what may have closed a try did.
+Of each login with a credential that its process can't hold for proven it asks: how many refusals of this
+credential and open tries of this login must every guard have known of, whatever the processes saw? There
+have to be fewer than `auth_attempts`. In doubt the login was allowed: what may have been given back was,
+what may have closed a try did.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
@@ -29,6 +31,17 @@ class Break:
         return f"login {self.login.number} ({self.login.username!r} with {self.login.password!r}): {self.why}"
 
 
+def told(breaks: list[Break]) -> list[str]:
+    """Tell of the first break with each credential, and how many more followed."""
+    credentials: dict[tuple[str, str], list[Break]] = {}
+    for one in breaks:
+        credentials.setdefault((one.login.key, one.login.password), []).append(one)
+    return [
+        str(first) + (f"; and {len(more)} more after that" if more else "")
+        for first, *more in credentials.values()
+    ]
+
+
 def judge(history: History) -> list[Break]:
     """All logins beyond the contract, in the order of their arrival."""
     keys = dict.fromkeys(login.key for login in history.logins)
@@ -42,9 +55,10 @@ class _Judge:
     def __init__(self, history: History, key: str) -> None:
         self.history, self.logins = history, history.of(key)
         self.attempts = history.attempts[key]
-        self.resumes = [at for at, resumed in history.resumes if resumed == key]
-        self.resumed = False  # once an hour, which is longer than any schedule
-        self.forgiven: dict[int, int] = {}  # by number of the login: how much of it a resumption took away
+        self.resumes = [(at, password) for at, resumed, password in history.resumes if resumed == key]
+        self.resumed_at = inf  # it can be once an hour, which is longer than any schedule
+        self.forgiven: set[int] = set()  # numbers of the logins that the resumption took away
+        self.debt: Counter[str] = Counter()  # by password: what it left, as it gives one try
 
     def breaks(self) -> Iterator[Break]:
         for login in self.logins:
@@ -54,17 +68,19 @@ class _Judge:
     # The rules. ---------------------------------------------------------------------------------------
 
     def _why_not(self, login: Login) -> str:
+        if any(until > self.resumed_at for _, until in self._acceptances(login.at)):
+            self.debt.clear()  # it may consist of open tries
         if self._may_be_proven(login):
             return self._why_not_proven(login)
         full = login.run.full
-        if any(a + UNDER_WAY / 2 < login.at < b for a, b in full if b - a > UNDER_WAY):
+        if any(a + UNDER_WAY / 2 < login.at < b for a, b in full):
             return "unproven, and the disk was full: it can't have been charged"
         standing = self._standing(login)
-        count = sum(standing.values())
+        count = sum(standing.values()) + self.debt[login.password]
         if count < self.attempts:
             return ""
-        if not self.resumed and any(at <= login.at for at in self.resumes):
-            self._resume(standing, count)
+        if self.resumed_at == inf and any(at <= login.at for at, _ in self.resumes):
+            self._resume(login, standing)
             return ""
         numbers = ", ".join(str(number) for number, weight in standing.items() if weight)
         return f"unproven, though {count} of {self.attempts} tries stand (logins {numbers})"
@@ -81,7 +97,7 @@ class _Judge:
             and one.says in REFUSALS
             and self._kept(one) <= since
             and not self._forgotten(one, login.at)
-            and not self.forgiven.get(one.number)
+            and one.number not in self.forgiven
         ]
         stopped = any(one.says is Says.STOP for one in kept)
         if (stopped or len(kept) >= self.attempts) and not self.resumes:
@@ -103,7 +119,7 @@ class _Judge:
         disturbed = (
             login.run.reloaded(last.at - UNDER_WAY, login.at)
             or login.run.was_frozen(last.at - UNDER_WAY, login.at)
-            or any(at <= login.at for at in self.resumes)
+            or any(at <= login.at for at, _ in self.resumes)
             or self._may_be_proven(last)
             or self._may_be_proven(login)
         )
@@ -127,8 +143,9 @@ class _Judge:
     def _standing(self, login: Login) -> dict[int, int]:
         """What each earlier login certainly counts against this one."""
         return {
-            one.number: max(self._weight(one, login) - self.forgiven.get(one.number, 0), 0)
+            one.number: self._weight(one, login)
             for one in self._before(login)
+            if one.number not in self.forgiven
         }
 
     def _weight(self, one: Login, login: Login) -> int:
@@ -163,14 +180,14 @@ class _Judge:
         for one in self.logins:
             if one.says is Says.ACCEPTED and one.heard(at):
                 kept = self._kept(one)
-                yield one, kept if kept < inf else one.run.killed
+                yield one, kept if kept < inf else one.run.gone()
 
     def _kept(self, one: Login) -> float:
         """From when on its outcome is certainly kept: never, where its process may have died before."""
         if one.answered == inf:
             return inf
         at = one.run.awake_for(one.answered, SETTLED)
-        if one.run.ended >= one.answered:
+        if one.run.kind == "check" and one.run.ended >= one.answered:
             at = min(at, one.run.ended)
         for later in self.logins:
             if (
@@ -182,7 +199,7 @@ class _Judge:
             ):
                 at = min(at, later.at)
                 break
-        return at if at <= one.run.killed else inf
+        return at if at <= one.run.killed and (at <= one.run.told or one.run.kind == "check") else inf
 
     def _may_be_proven(self, login: Login) -> bool:
         """Whether its process may hold its credential for proven."""
@@ -203,11 +220,22 @@ class _Judge:
                 proven = proven and in_a_row < self.attempts
         return proven
 
-    def _resume(self, standing: dict[int, int], count: int) -> None:
-        """One new try: so much is taken away that one less than the limit stands."""
-        self.resumed = True
-        excess = count - (self.attempts - 1)
-        for number, weight in standing.items():
-            taken = min(weight, excess)
-            self.forgiven[number] = self.forgiven.get(number, 0) + taken
-            excess -= taken
+    def _resume(self, login: Login, standing: dict[int, int]) -> None:
+        """One new try: open tries are closed; one less than the limit is left to the password concerned.
+
+        Which of several requests was the one is not known, nor whether open tries are what was left.
+        """
+        asked = [(at, password) for at, password in self.resumes if at <= login.at]
+        passwords = {password for _, password in asked}
+        unknown = (Says.SERVICE, Says.UNKNOWN, Says.REFUSED_OR_UNKNOWN)
+        open_then = [
+            one.number for one in self._before(login) if one.says in unknown or self._kept(one) > asked[0][0]
+        ]
+        self.resumed_at = login.at
+        self.forgiven.update(
+            one.number
+            for one in self._before(login)
+            if standing.get(one.number) or one.number in open_then or one.password in passwords
+        )
+        if passwords == {login.password}:
+            self.debt[login.password] = max(self.attempts - 1 - len(open_then), 0)

@@ -1,4 +1,4 @@
-"""A provider that answers as a schedule wants, and writes down each login that arrives: the model's own count."""
+"""A provider that answers as a schedule wants, and writes down each login that arrives."""
 
 import contextlib
 import re
@@ -27,8 +27,8 @@ LONGEST_WAIT = 30.0
 class Provider:
     """One provider on loopback, and the history of one schedule.
 
-    Each process asks it under a path of its own, `/TAG/ws/…`, so that it is known who asks. The guard takes them all
-    for one provider: host and port are the same.
+    Each process asks it under a path of its own, `/TAG/ws/…`, so that it is known who asks. The guard takes
+    them all for one provider: host and port are the same.
     """
 
     def __init__(self, history: History) -> None:
@@ -41,6 +41,10 @@ class Provider:
         self._always: dict[str, str] = {}
         self._shut: dict[str, threading.Event] = {}
         self._loads: list[str] = []
+        self.is_down = False
+        """Whether each new connection is closed at once."""
+        self.is_undescribed = False
+        """Whether there is no WSDL."""
         self._ends = threading.Event()
         self._server = _Server(self)
 
@@ -62,7 +66,7 @@ class Provider:
     # What the schedule decides. -----------------------------------------------------------------------
 
     def set_password(self, username: str, password: str) -> None:
-        """From now on this one is right."""
+        """Take this one for right from now on."""
         with self._lock:
             self._right[login_key(username)] = password
 
@@ -174,6 +178,10 @@ class _Server(ThreadingTCPServer):
         self.provider = provider
         super().__init__(("127.0.0.1", 0), _Handler)
 
+    def verify_request(self, request: object, client_address: object) -> bool:  # noqa: ARG002 - the library's
+        """Return whether a connection is served."""
+        return not self.provider.is_down
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Callers that are killed in the middle are what this is for."""
 
@@ -187,8 +195,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing is printed."""
 
     def do_GET(self) -> None:
-        tag = self.path.split("/")[1]
-        self._send(200, self.server.provider.described(tag), "text/xml; charset=utf-8")
+        body = self.server.provider.described(self.path.split("/")[1])
+        if self.server.provider.is_undescribed:
+            self._send(503, b"", "text/plain")
+        else:
+            self._send(200, body, "text/xml; charset=utf-8")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -208,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _caller_is_there(self) -> bool:
         try:
             self.connection.setblocking(False)
-            return self.connection.recv(1, socket.MSG_PEEK) != b""
+            return len(self.connection.recv(1, socket.MSG_PEEK)) > 0
         except BlockingIOError:
             return True
         except OSError:
@@ -240,7 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _credential(body: bytes) -> tuple[str, str] | None:
     """The username and the password of a request, None where it isn't whole."""
     try:
-        fields = {re.sub(r"\{.*\}", "", one.tag): one.text or "" for one in ET.fromstring(body).iter()}  # noqa: S314
+        elements = ET.fromstring(body).iter()  # noqa: S314 - the exporter's own
+        fields = {re.sub(r"\{.*\}", "", one.tag): one.text or "" for one in elements}
         return fields["usuario"], fields["password"]
     except (ET.ParseError, KeyError):
         return None

@@ -4,10 +4,8 @@ import json
 import mmap
 import resource
 import struct
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -37,6 +35,11 @@ class Account:
     password: str
     auth_attempts: int = 2
     timeout: str = "1s"
+    configured: bool = True
+
+    def section(self) -> dict[str, object]:
+        """As it stands in the configuration."""
+        return {key: value for key, value in vars(self).items() if key != "configured"}
 
 
 class Site:
@@ -75,7 +78,7 @@ class Site:
         config = {
             "global": {"environment": "peer", "interval": "1s"},
             "environments": {"peer": {"wsdl": self.provider.wsdl(tag), "concurrency": 20}},
-            "accounts": [vars(account) for account in self.accounts],
+            "accounts": [account.section() for account in self.accounts if account.configured],
         }
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(config))  # which is YAML
@@ -112,7 +115,7 @@ class Site:
         run.loaded = min(run.loaded, time.monotonic())
 
     def start_second(self) -> int:
-        """Start one more daemon on the same storage; return its exit code once it has given up, -1 if it never does."""
+        """Start one more daemon on the same storage; return its exit code, -1 where it doesn't give up."""
         run = self._start("second", "--web.listen-address=127.0.0.1:0")
         if self.await_end(run, 10.0):
             return self._process(run).kill()
@@ -135,7 +138,7 @@ class Site:
     def resume(self, name: str) -> Response:
         """Ask the daemon to resume an account."""
         assert self._address
-        self.history.resumes.append((time.monotonic(), login_key(self.account(name).username)))
+        self._resumed(name)
         return request(self._address, f"/-/resume?account={name}", method="POST")
 
     # Checks. ------------------------------------------------------------------------------------------
@@ -143,8 +146,12 @@ class Site:
     def check(self, name: str, *, resume: bool = False) -> Run:
         """Let somebody check an account, in the background."""
         if resume:
-            self.history.resumes.append((time.monotonic(), login_key(self.account(name).username)))
+            self._resumed(name)
         return self._start("check", *(["--resume"] if resume else []), command=("check", name))
+
+    def _resumed(self, name: str) -> None:
+        account = self.account(name)
+        self.history.resumes.append((time.monotonic(), login_key(account.username), account.password))
 
     def await_end(self, run: Run, timeout: float = PATIENCE) -> bool:
         """Wait until a process has ended by itself."""
@@ -174,6 +181,7 @@ class Site:
 
     def stop(self, run: Run) -> None:
         """End it in good order."""
+        run.told = time.monotonic()
         self._process(run).send(SIGTERM)
         if not self.await_end(run):
             self.kill(run)
@@ -193,15 +201,15 @@ class Site:
         with suppress(ProcessLookupError):
             limits = resource.prlimit(self._process(run).pid, resource.RLIMIT_FSIZE)
             self._limits[run.tag] = limits
-            run.full.append((time.monotonic(), inf))
             resource.prlimit(self._process(run).pid, resource.RLIMIT_FSIZE, (0, limits[1]))
+            run.full.append((time.monotonic(), inf))
 
     def free_disk(self, run: Run) -> None:
         """Let it write again."""
         if run.tag in self._limits:
             with suppress(ProcessLookupError):
+                run.full[-1] = (run.full[-1][0], time.monotonic())
                 resource.prlimit(self._process(run).pid, resource.RLIMIT_FSIZE, self._limits.pop(run.tag))
-            run.full[-1] = (run.full[-1][0], time.monotonic() + 0.5)
 
     # Their start and end. -----------------------------------------------------------------------------
 
@@ -238,8 +246,8 @@ class Clock:
 
     def __init__(self, path: Path) -> None:
         path.write_bytes(struct.pack("d", 0.0))
-        self._file = path.open("r+b")
-        self._offset = mmap.mmap(self._file.fileno(), 8)
+        with path.open("r+b") as file:
+            self._offset = mmap.mmap(file.fileno(), 8)
         self.environment = {"PYTHONPATH": str(CLOCK), "CLOCK_OFFSET_FILE": str(path)}
 
     def set(self, offset: float) -> None:

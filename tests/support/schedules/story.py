@@ -10,7 +10,7 @@ PASSWORDS = ("right", "one", "two", "three")
 MOMENTS = ("now", "as a login arrives", "after an answer")
 SPELLINGS = ("ws{0}@acme.example", "WS{0}@Acme.example", "ｗs{0}@acme.example")
 JUMPS = (-240.0, -60.0, 0.0, 60.0, 240.0)
-"""Of the wall clock, in seconds from the machine's: less than the ten minutes and the hour after which tries lapse."""
+"""Of the wall clock, in seconds from the machine's; tries lapse after an hour, and some after ten minutes."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _step(dice: random.Random, accounts: int, resumable: set[int]) -> Step:
     do = dice.choices(list(_STEPS), weights=[weight for weight, _ in _STEPS.values()])[0]
     who = dice.randrange(accounts)
     step = Step(do, who, _STEPS[do][1](dice), pause=dice.choice((0.0, 0.0, 0.2, 0.7, 1.3)))
-    if do in {"full_disk", "jump", "second_daemon", "crash_loop", "wait"}:
+    if do in {"full_disk", "outage", "jump", "second_daemon", "crash_loop", "wait"}:
         return Step(do, None, step.what, step.pause)
     if do == "resume" and who not in resumable:
         return Step("wait", None, {}, 1.0)
@@ -99,8 +99,10 @@ _STEPS: dict[str, tuple[int, Any]] = {
             "spelling": dice.choice((0, 0, 0, 1, 2)),
             "renamed": dice.random() < 0.15,
             "reload": dice.random() < 0.7,
+            "in_the_middle": dice.random() < 0.25,
         },
     ),
+    "remove": (1, lambda _: {}),
     "turn": (4, lambda dice: {"right": dice.choice((*PASSWORDS, "another"))}),
     "answer": (
         5,
@@ -150,6 +152,10 @@ _STEPS: dict[str, tuple[int, Any]] = {
     "full_disk": (
         1,
         lambda dice: {"seconds": dice.choice((0.5, 1.5, 3.0)), "then": dice.choice(("", "kill", "stop"))},
+    ),
+    "outage": (
+        1,
+        lambda dice: {"seconds": dice.choice((0.5, 1.5, 2.5)), "of": dice.choice(("all", "the WSDL"))},
     ),
     "jump": (2, lambda dice: {"to": dice.choice(JUMPS)}),
     "second_daemon": (1, lambda _: {}),

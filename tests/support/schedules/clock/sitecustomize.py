@@ -1,7 +1,7 @@
 """Loaded by Python at the start of a process that has this folder on its path: a wall clock that can jump.
 
-`CLOCK_OFFSET_FILE` holds the seconds by which it differs from the machine's, as a C double; who writes another number
-there lets it jump. The monotonic clock is left alone, as a real jump leaves it.
+`CLOCK_OFFSET_FILE` holds the seconds by which it differs from the machine's, as a C double; who writes
+another number there lets it jump. The monotonic clock is left alone, as a real jump leaves it.
 """
 
 import mmap
