@@ -29,10 +29,10 @@ def main() -> int:
         "--jobs", type=int, default=4 * (os.cpu_count() or 1), help="groups of five at a time"
     )
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed (0)")
-    parser.add_argument("--seed", type=int, help="run this one alone and print its story")
+    parser.add_argument("--seed", type=int, help="run this one alone, print its story, keep its files")
     options = parser.parse_args()
     if options.seed is not None:
-        report = attack(options.seed)
+        report = attack(options.seed, keep=True)
         print(report)  # noqa: T201 - what it is for
         return 1 if report.breaks else 0
     seeds = range(options.first, options.first + -(-options.schedules // ACCOUNTS))

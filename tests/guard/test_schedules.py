@@ -108,7 +108,7 @@ def test_a_check_between_two_wrong_passwords_gives_no_further_try(
 
 
 def test_two_wrong_passwords_in_turn_with_a_stop_between_have_their_tries_once(scene: Scene) -> None:
-    """Ten rounds; the stops come before an answer or after it. What was not heard is open for both passwords."""
+    """Ten rounds; the stops come before an answer or after it. What was not heard is open for both."""
     site = scene.set(acme("one"))
     for number in range(10):
         scene.configure("two" if number % 2 else "one")

@@ -42,8 +42,8 @@ class Report:
         )
 
 
-def attack(seed: int, accounts: int = ACCOUNTS) -> Report:
-    """Run the schedule of a seed."""
+def attack(seed: int, accounts: int = ACCOUNTS, *, keep: bool = False) -> Report:
+    """Run the schedule of a seed; `keep` the files of the processes, their logs among them."""
     history, story = History(), tell(seed, accounts)
     directory = Path(tempfile.mkdtemp(prefix="schedule-"))
     try:
@@ -51,11 +51,16 @@ def attack(seed: int, accounts: int = ACCOUNTS) -> Report:
             provider = stack.enter_context(Provider(history))
             site = stack.enter_context(Site(directory, provider, _accounts(story)))
             performance = Performance(story, provider, site)
-            breaks = performance.run()
+            try:
+                breaks = performance.run()
+            except AssertionError as error:  # a daemon that doesn't start, or ends
+                breaks = [*performance.breaks, str(error)]
         breaks = [*told(judge(history)), *breaks]
-        return Report(seed, len(history.logins), len(history.runs), breaks, performance.told())
+        lines = [*performance.told(), *([f"  files: {directory}"] if keep else [])]
+        return Report(seed, len(history.logins), len(history.runs), breaks, lines)
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _accounts(story: Story) -> list[Account]:
