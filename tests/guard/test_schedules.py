@@ -69,6 +69,9 @@ class Scene:
         time.sleep(2.2)
 
 
+pytestmark = pytest.mark.process
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with ExitStack() as stack:
