@@ -233,7 +233,9 @@ class Roster:
                 self._log.error("account not polled", account=name, error=str(error))
                 continue
             del self._pending[name]
-            self._admit(monitored, max(due, min(next_at, self._clock.time() + monitored.account.interval)))
+            # The clock may have been set back since.
+            latest = self._clock.time() + monitored.account.interval
+            self._admit(monitored, min(max(due, next_at), latest))
 
     def _admit(self, monitored: Monitored, due: float) -> None:
         if monitored.login.suspension:

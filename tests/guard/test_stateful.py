@@ -326,7 +326,8 @@ class GuardMachine(RuleBasedStateMachine):
         if hasattr(self, "life") and not self.under_way and not self.life.state(self.name).suspension:
             due = self.life.agenda.due.get(self.name)
             assert due is not None, "never polled again"
-            assert due - self.clock.monotonic() <= LONGEST_WAIT + 1
+            wait = due - self.clock.monotonic()
+            assert wait <= LONGEST_WAIT + 1, f"polled again in {wait / HOUR} h only"
 
 
 def nothing(_number: int) -> None:
