@@ -34,8 +34,14 @@ the loop for a quarter of a second: so long it takes to look at all that 10,000 
 """
 
 
+_MEANT_FOR_OTHERS: Final = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+"""Variables with which prometheus_client would share its figures with another program, through files."""
+
+
 def run() -> NoReturn:
     """Run the command line of this process."""
+    for name in _MEANT_FOR_OTHERS:
+        os.environ.pop(name, None)
     # Where no event loop takes it, SIGTERM ends it as an interrupt does: in good order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stdio.prepare()
@@ -52,14 +58,26 @@ def run() -> NoReturn:
 def main(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code: 0, 1 for what can't be had, 2 for what is wrong in it."""
     options = parser(_daemon, _check, _demo, _simulator).parse_args(arguments)
-    command: Command = options.command
-    logger = log.logger(options.log_level, options.log_format)
-    log.silence_libraries(logger)
     try:
-        return command(options, logger)
+        if options.command is _check:  # which ends with its report: no line may come behind that
+            return _logged(options, log.logger(options.log_level, options.log_format))
+        with log.Queue(sys.stderr) as lines:
+            return _logged(options, log.logger(options.log_level, options.log_format, lines), lines)
     except ConfigError as error:
         stdio.complain(str(error))
         return EXIT_USAGE
+
+
+def _logged(options: argparse.Namespace, logger: FilteringBoundLogger, lines: log.Queue | None = None) -> int:
+    """Run what the command line asks for; what ends it is logged. Raises ConfigError."""
+    command: Command = options.command
+    options.log_lines = lines
+    log.silence_libraries(logger)
+    log.take_over_complaints(logger)
+    try:
+        return command(options, logger)
+    except ConfigError:
+        raise
     except StorageError as error:
         logger.error("can't start", error=str(error))  # noqa: TRY400 - no traceback
         return EXIT_FAILED
@@ -168,6 +186,8 @@ def _daemon_options(options: argparse.Namespace, storage_path: Path | None) -> "
         auto_reload=options.config_auto_reload,
         web_config=options.web_config_file,
         check=_check_command(options, storage_path),
+        max_requests=options.web_max_requests,
+        log_lines_dropped=lambda: options.log_lines.dropped,
     )
 
 

@@ -1,5 +1,7 @@
 """The running configuration for people to read: as YAML, without its secrets."""
 
+from collections.abc import Iterator
+from typing import Final
 from urllib.parse import urlsplit
 
 import yaml
@@ -8,13 +10,25 @@ from exporter.config.duration import format_duration
 from exporter.config.model import Account, Config, Environment
 from exporter.secret import REDACTED
 
+BATCH: Final = 10
+"""Accounts of a piece: a few milliseconds."""
 
-def redacted(config: Config) -> str:
-    """See `exporter.config.redacted`."""
+
+def pieces(config: Config) -> Iterator[str]:
+    """See `exporter.config.redacted_in_pieces`."""
     environments = {name: _environment(environment) for name, environment in config.environments.items()}
-    shown = {"environments": environments, "accounts": [_account(account) for account in config.accounts]}
+    yield _yaml({"environments": environments})
+    if not config.accounts:
+        yield _yaml({"accounts": []})
+        return
+    yield "accounts:\n"
+    for start in range(0, len(config.accounts), BATCH):
+        yield _yaml([_account(account) for account in config.accounts[start : start + BATCH]])
+
+
+def _yaml(part: object) -> str:
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(shown, Dumper=dumper, sort_keys=False, allow_unicode=True, width=1000))
+    return str(yaml.dump(part, Dumper=dumper, sort_keys=False, allow_unicode=True, width=1000))
 
 
 def _environment(environment: Environment) -> dict[str, object]:

@@ -20,7 +20,7 @@ import pytest
 from exporter import log
 from exporter.exposition.exposition import Exposition
 from exporter.metrics import ExporterMetrics
-from exporter.web.application import Pages
+from exporter.web.application import Endpoints
 from exporter.web.server import Server
 from tests.daemon.test_end_to_end import config
 from tests.support.peers import Daemon, DaemonFactory, Response, eventually, happened
@@ -32,6 +32,7 @@ CONFIG = config("http://127.0.0.1:9/nobody?wsdl", "acme", interval="1h")
 USERS = f"basic_auth_users:\n  alice: {bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}\n"
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n"
 ALICE = basic_auth("alice", "right")
+RELOADED = "cfdi_exporter_web_config_last_reload_successful"
 GOOD = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -181,6 +182,13 @@ def test_an_odd_request_is_answered_and_the_server_goes_on(exporter: Daemon, att
     assert answer.split(" ")[1].startswith(status), answer
     assert answer.count("HTTP/") <= 2
     assert "Traceback" not in answer
+    head, _, body = answer.partition("\r\n\r\n")
+    if not status.startswith("2"):
+        assert body.count("\n") == 1
+        assert body.startswith(head.split(" ")[1])
+    assert "\r\nServer: cfdi-stamps-exporter\r\n" in head
+    assert "Python" not in answer
+    assert "aiohttp" not in answer
     assert exporter.get("/-/healthy").status == 200
 
 
@@ -249,6 +257,7 @@ class Serving:
     server: Server
     logged: io.StringIO
     address: str
+    metrics: ExporterMetrics
 
     @property
     def open(self) -> int:
@@ -257,28 +266,47 @@ class Serving:
         assert server is not None
         return len(server.connections)
 
+    def protection(self) -> tuple[object, ...]:
+        """What is in force."""
+        inside = self.server._protection
+        return inside.auth.users, inside.tls
+
     async def ask(self, path: str, headers: dict[str, str] | None = None) -> Response:
         return await asyncio.to_thread(request, self.address, path, headers)
 
 
 @asynccontextmanager
-async def serving(web_config: Path | None = None, config_size: int = 10) -> AsyncIterator[Serving]:
+async def serving(
+    web_config: Path | None = None, config_size: int = 10, max_requests: int = 40
+) -> AsyncIterator[Serving]:
     """Serve pages on loopback, `/config` with a text of a given size."""
     logged = io.StringIO()
-    pages = Pages(
-        exposition=Exposition(ExporterMetrics("test"), time.time),
+    metrics = ExporterMetrics("test")
+
+    async def config_text() -> bytes:
+        return b"x" * config_size
+
+    endpoints = Endpoints(
+        exposition=Exposition(metrics, time.time),
         ready=lambda: True,
         shown=happened(),
-        config=lambda: "x" * config_size,
+        config=config_text,
         overview=no_overview,
         telemetry_path="/metrics",
     )
-    server = Server(pages, ("127.0.0.1:0",), web_config, log.logger("debug", stream=logged))
+    server = Server(
+        endpoints,
+        ("127.0.0.1:0",),
+        web_config,
+        log.logger("debug", stream=logged),
+        metrics=metrics,
+        max_requests=max_requests,
+    )
     await server.start()
     try:
         address = listening_address(logged.getvalue(), "listening")
         assert address
-        yield Serving(server, logged, address)
+        yield Serving(server, logged, address, metrics)
     finally:
         await server.stop()
 
@@ -294,7 +322,7 @@ async def test_a_client_that_says_nothing_or_speaks_slowly_is_dropped(
     monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     """Nothing, half a request a byte at a time, or an answered one and then nothing: the time is limited."""
-    monkeypatch.setattr("exporter.web.server._IDLE", 2.0)
+    monkeypatch.setattr("exporter.web.connections._IDLE", 2.0)
     async with serving() as site:
         host, port = site.address.split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -505,25 +533,75 @@ async def test_a_refused_file_is_tried_again_when_what_it_names_is_there(
         assert secure.status == 200
 
 
-@pytest.mark.parametrize(
-    ("after", "without"),
-    [("", "TLS, basic auth"), (USERS, "TLS"), (TLS, "basic auth"), (USERS + TLS, None)],
-    ids=["nothing", "users", "TLS", "both"],
-)
-async def test_it_warns_where_a_new_file_protects_less(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, without: str | None
+CLIENTS = TLS.replace("}\n", ", client_ca_file: ca.pem, client_auth_type: ")
+WEAKER = {
+    "nothing": (USERS + TLS, "", ["basic auth", "TLS"]),
+    "no TLS": (USERS + TLS, USERS, ["TLS"]),
+    "no users": (USERS + TLS, TLS, ["basic auth"]),
+    "no certificates of clients": (CLIENTS + "RequireAndVerifyClientCert}\n", TLS, ["client certificates"]),
+    "not each client": (
+        CLIENTS + "RequireAndVerifyClientCert}\n",
+        CLIENTS + "VerifyClientCertIfGiven}\n",
+        ["client certificates"],
+    ),
+    "an older TLS": (TLS.replace("}", ", min_version: TLS13}"), TLS, ["the higher min_version"]),
+}
+
+
+@pytest.mark.parametrize("case", WEAKER)
+async def test_a_reload_takes_no_protection_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    """An empty file is one too: a disk that was full when it was written leaves that behind."""
+    """An empty file is one too, such as one that is being written: the old one stays, which is said."""
     monkeypatch.setattr("exporter.web.server.SETTLE", 0.0)
     Authority(tmp_path).issue("server")
-    web = with_web_config(tmp_path, USERS + TLS)
+    strong, weak, lost = WEAKER[case]
+    web = with_web_config(tmp_path, strong)
     async with serving(web) as site:
-        web.write_text(after + "# changed\n")
+        before = site.protection()
+        web.write_text(weak)
+        for _ in range(3):
+            await site.server.refresh()
+        assert site.protection() == before
+        errors = [line for line in map(fields, site.logged.getvalue().splitlines()) if "error" in line]
+        assert [(line["msg"], line["error"]) for line in errors] == [
+            ("web configuration not reloaded", f"{web}: it takes {what} away, which needs a restart")
+            for what in lost
+        ]
+        assert f"{RELOADED} 0.0" in site.metrics.lines(openmetrics=False).decode()
+        web.write_text(strong)
         await site.server.refresh()
-        warnings = [line for line in map(fields, site.logged.getvalue().splitlines()) if "without" in line]
-        assert [(line["level"], line["without"]) for line in warnings] == (
-            [("warn", without)] if without else []
-        )
+        assert f"{RELOADED} 1.0" in site.metrics.lines(openmetrics=False).decode()
+
+
+async def test_more_protection_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.web.server.SETTLE", 0.0)
+    authority = Authority(tmp_path)
+    authority.issue("server")
+    web = with_web_config(tmp_path, "")
+    async with serving(web) as site:
+        web.write_text(USERS + TLS)
+        await site.server.refresh()
+        secure = await asyncio.to_thread(request, site.address, "/metrics", ALICE, tls=authority.client())
+        assert secure.status == 200
+
+
+async def test_what_is_wrong_is_tried_again_though_nothing_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not each reason why a file can't be read shows in it; it is logged once."""
+    monkeypatch.setattr("exporter.web.server.SETTLE", 0.0)
+    web = with_web_config(tmp_path, USERS)
+    async with serving(web) as site:
+        web.write_text("rate_limit: {}\n")
+        await site.server.refresh()
+        monkeypatch.setattr("exporter.web.server.RETRY", 0.0)
+        monkeypatch.setattr("exporter.watch.Watch.look", lambda *_: False)
+        for _ in range(3):
+            await site.server.refresh()
+        assert site.logged.getvalue().count('msg="web configuration not reloaded"') == 1
+        web.write_text(USERS)
+        await site.server.refresh()
         assert site.logged.getvalue().count('msg="web configuration reloaded"') == 1
 
 
