@@ -9,6 +9,7 @@ DELIVERY: Final = 30.0
 """Seconds that what was sent may wait for a client to take it; after that its connection is gone."""
 
 _BACKLOG: Final = 1024  # connections that the system keeps until they are accepted
+_RECEIVED: Final = 16 * 1024  # bytes of requests that the system holds, and we read at once
 _NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
@@ -27,10 +28,11 @@ def bind(address: str) -> list[socket.socket]:
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]  # what follows repeats the address
         raise OSError(error.errno, f"can't listen on {address}: {reason}") from error
-    # Connections inherit it. Without it a client that never reads would keep one for good, with all that
-    # waits to be sent on it.
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        for listener in listeners:
+    # Connections inherit these. Without the latter a client that never reads would keep one for good, with
+    # all that waits to be sent on it.
+    for listener in listeners:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(DELIVERY * 1000))
     return listeners
 

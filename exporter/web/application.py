@@ -101,7 +101,7 @@ def application(
         if admission is Admission.BUSY:
             login_rejected()
             raise web.HTTPTooManyRequests(headers={"Retry-After": "1"})
-        with deliveries.place():
+        with deliveries.place(request):
             return await handler(request)
 
     async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -17,7 +17,10 @@ WAITING: Final = 512
 """Credentials that may wait for their check; a request with one more is turned away."""
 
 TURN: Final = 8.0
-"""Seconds that a request waits for the check of its credential; Prometheus gives a scrape 10 by default."""
+"""Seconds that a request waits for its credential, or the answer to a wrong one for the others.
+
+Prometheus gives a scrape 10 by default.
+"""
 
 _BCRYPT_BYTES: Final = 72  # bcrypt looks no further; the package refuses what is longer
 
@@ -47,8 +50,8 @@ class BasicAuth:
     """Checks the Authorization header against users and their bcrypt hashes, which can be replaced.
 
     They are checked one at a time, as guessing must not take more than one core: in turns the one that came
-    last and the one that has waited for longest. So who has the right one soon gets in, though many guess: a
-    client waits for what becomes of its guess before it sends the next.
+    last and the one that has waited for longest. What turns out to be wrong is answered once nobody waits any
+    more. So who has the right one soon gets in, though many guess: they wait for their answers meanwhile.
     """
 
     def __init__(self, users: Mapping[str, bytes]) -> None:
@@ -59,6 +62,7 @@ class BasicAuth:
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
         self._waiting: OrderedDict[bytes, _Check] = OrderedDict()
         self._checking: asyncio.Task[None] | None = None
+        self._quiet = asyncio.Event()  # set while nobody waits
 
     async def judge(self, authorization: str | None) -> Admission:
         """Return whether a request with this Authorization header may pass. Without users every one may."""
@@ -90,13 +94,16 @@ class BasicAuth:
                 return False
             self._waiting[mark] = check = _Check(password, hashed)
         check.requests += 1
+        self._quiet.clear()
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._check_all())
         try:
             async with asyncio.timeout(TURN):
                 await check.done.wait()
+                if mark in self._wrong:
+                    await self._quiet.wait()
         except TimeoutError:
-            return False
+            return check.done.is_set()
         finally:
             check.requests -= 1
             if not check.requests and self._waiting.get(mark) is check:
@@ -121,6 +128,8 @@ class BasicAuth:
                     known.popitem(last=False)
             finally:
                 check.done.set()
+                if not self._waiting:
+                    self._quiet.set()
 
 
 def _credentials(authorization: str | None) -> tuple[str, bytes] | None:

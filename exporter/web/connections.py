@@ -3,10 +3,11 @@
 import asyncio
 import resource
 import socket
-from collections.abc import Awaitable, Callable
+from asyncio import sslproto
+from collections.abc import Awaitable, Callable, Container
 from typing import Final, cast
 
-from aiohttp import web
+from aiohttp import web, web_protocol
 
 from exporter.web.addresses import DELIVERY
 from exporter.web.answers import plain, shorten
@@ -16,9 +17,12 @@ CLIENTS: Final = 512
 """Connections at a time, where the process may open twice as many files: one more ends an idle one."""
 
 _HANDSHAKE: Final = 10.0  # seconds for TLS to be agreed on
+_GOODBYE: Final = 2.0  # seconds for it to be ended on both sides
 _IDLE: Final = 75.0  # seconds until an idle connection, or one that sends its request slowly, is closed
 _LINE: Final = 8190  # bytes of a request's line, and of each header
 _HEADERS: Final = 64
+_AHEAD: Final = 4  # requests of a connection that are read before the first is answered
+_READ: Final = 32 * 1024  # bytes that are read at once from a connection with TLS, this process' own too
 _BUFFER: Final = 64 * 1024  # bytes that wait to be sent before the writing waits; with TLS twice that
 _TURN: Final = 64  # connections that are accepted before others have their turn on the loop
 _PAUSE: Final = 1.0  # seconds until it accepts again where the system has no room
@@ -36,22 +40,30 @@ class Connections:
     """Accepts connections and serves them. To be made in a running event loop.
 
     ``server`` is aiohttp's. What ``protection`` has counts for connections from now on; those that are open
-    keep their TLS. Where there are ``most`` a new one ends that which has been idle for longest: nothing is
-    asked on it, it is still being agreed on, or it takes no answers. ``dropped`` is called for each that
-    ended so.
+    keep their TLS. Where there are ``most`` a new one ends the one on which nothing has happened for longest,
+    unless a request on it has its place (``served``). ``dropped`` is called for each that ended so.
     """
 
     def __init__(
-        self, server: web.Server, protection: Protection, *, most: int, dropped: Callable[[], None]
+        self,
+        server: web.Server,
+        protection: Protection,
+        *,
+        served: Container[web.RequestHandler],
+        most: int,
+        dropped: Callable[[], None],
     ) -> None:
+        # Of these aiohttp and asyncio have 32 and 256 KiB, for each connection, and no other way to say so.
+        web_protocol.MAX_MSG_QUEUE_SIZE = _AHEAD
+        sslproto.SSLProtocol.max_size = _READ
         self.protection = protection
         self._server = server
+        self._served = served
         self._most = most
         self._dropped = dropped
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
-        self._idle: dict[_Connection, None] = {}  # for longest first
-        self._busy: set[_Connection] = set()
+        self._open: dict[_Connection, None] = {}  # the longest idle first
         self._opening: dict[_Connection, asyncio.Task[None]] = {}
         server.request_handler = self._tracked(server.request_handler)
 
@@ -72,8 +84,7 @@ class Connections:
 
     def forget(self, connection: "_Connection") -> None:
         """Take note that a connection has ended."""
-        self._idle.pop(connection, None)
-        self._busy.discard(connection)
+        self._open.pop(connection, None)
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_TURN):
@@ -86,15 +97,15 @@ class Connections:
                 self._loop.remove_reader(listener)
                 self._loop.call_later(_PAUSE, self._resume, listener)
                 return
-            if len(self._idle) + len(self._busy) >= self._most and not self._make_room():
+            if len(self._open) >= self._most and not self._make_room():
                 self._dropped()
                 client.close()
                 continue
             connection = _Connection(self, self._server, self._loop)
-            self._idle[connection] = None
-            self._opening[connection] = self._loop.create_task(self._open(connection, client))
+            self._open[connection] = None
+            self._opening[connection] = self._loop.create_task(self._begin(connection, client))
 
-    async def _open(self, connection: "_Connection", client: socket.socket) -> None:
+    async def _begin(self, connection: "_Connection", client: socket.socket) -> None:
         tls = self.protection.tls
         try:
             client.setblocking(False)
@@ -103,6 +114,7 @@ class Connections:
                 client,
                 ssl=tls,
                 ssl_handshake_timeout=_HANDSHAKE if tls else None,
+                ssl_shutdown_timeout=_GOODBYE if tls else None,
             )
         except OSError:  # not TLS, not in time, or gone already
             self.forget(connection)
@@ -118,7 +130,7 @@ class Connections:
             self._loop.add_reader(listener, self._accept, listener)
 
     def _make_room(self) -> bool:
-        connection = next(iter(self._idle), None)
+        connection = next((one for one in self._open if one not in self._served), None)
         if connection is None:
             return False
         self._dropped()
@@ -131,17 +143,14 @@ class Connections:
 
     def _tracked(self, answer: Answer) -> Answer:
         async def tracked(request: web.BaseRequest) -> web.StreamResponse:
-            connection = request.protocol
             await _has_taken(request)
-            if connection in self._idle:
-                del self._idle[connection]
-                self._busy.add(connection)
             try:
                 return await answer(request)
             finally:
-                if connection in self._busy:
-                    self._busy.discard(connection)
-                    self._idle[connection] = None
+                connection = cast("_Connection", request.protocol)
+                if connection in self._open:
+                    del self._open[connection]
+                    self._open[connection] = None
 
         return tracked
 
@@ -193,6 +202,8 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Return the answer to what is no request, or to one that broke us; it ends the connection."""
+        if isinstance(exc, ConnectionError):  # the client has gone, or had to
+            raise ConnectionResetError from None
         super().handle_error(request, status, exc, message)  # which logs it
         response = plain(status)
         response.headers.update(self._connections.protection.headers)

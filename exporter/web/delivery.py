@@ -52,22 +52,25 @@ class Deliveries:
         self._most = most
         self._rejected = rejected
         self._dropped = dropped
-        self._places = 0
+        self.served: set[web.RequestHandler] = set()
+        """The connections of those that have a place."""
         self._under_way: dict[_Delivery, None] = {}
         self._held: dict[int, int] = {}  # by piece in how many deliveries it is
         self._size = 0  # bytes of all these pieces
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Have a place among the requests. Raises HTTPServiceUnavailable where there is none."""
-        if 0 < self._most <= self._places and not self._drop_longest(STALLED):
+    def place(self, request: web.Request) -> Iterator[None]:
+        """Give a request a place. Raises HTTPServiceUnavailable where there is none."""
+        if 0 < self._most <= len(self.served) and not self._drop_longest(STALLED):
             self._rejected()
-            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
-        self._places += 1
+            rejection = web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
+            rejection.force_close()  # else more of them would come in one go
+            raise rejection
+        self.served.add(request.protocol)
         try:
             yield
         finally:
-            self._places -= 1
+            self.served.discard(request.protocol)
 
     async def send(
         self, request: web.Request, pieces: Sequence[bytes], headers: dict[str, str]

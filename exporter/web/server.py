@@ -57,7 +57,7 @@ class Server:
         self._tried = 0.0
         self._auth = BasicAuth(self._config.users)
         self._protection = Protection(self._auth, self._config.headers, self._config.tls)
-        deliveries = Deliveries(
+        self._deliveries = deliveries = Deliveries(
             max_requests,
             rejected=lambda: metrics.request_rejected("max_requests"),
             dropped=lambda: metrics.connection_dropped("stalled"),
@@ -77,6 +77,7 @@ class Server:
         self._connections = connections = Connections(
             cast("web.Server", self._runner.server),
             self._protection,
+            served=self._deliveries.served,
             most=most_clients(),
             dropped=lambda: self._metrics.connection_dropped("limit"),
         )
