@@ -34,8 +34,8 @@ the loop for a quarter of a second: so long it takes to look at all that 10,000 
 """
 
 
-_MEANT_FOR_OTHERS: Final = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
-"""Variables with which prometheus_client would share its figures with another program, through files."""
+_MEANT_FOR_OTHERS: Final = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir", "SSLKEYLOGFILE")
+"""With these libraries would write files: the figures for another program, the keys of TLS."""
 
 
 def run() -> NoReturn:

@@ -67,7 +67,7 @@ class Options:
     check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
     """The words of the command that asks for one account of this daemon, as far as to the account's name."""
     max_requests: int = MAX_REQUESTS
-    """Scrapes and pages at a time, 0 for no limit."""
+    """Scrapes and pages at a time, 0 for no limit but that of connections."""
     log_lines_dropped: Callable[[], int] = lambda: 0
     """Returns how many lines of the log nobody could have read."""
 

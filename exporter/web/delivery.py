@@ -38,7 +38,7 @@ class _Delivery:
 
 
 class Deliveries:
-    """Answers under way, so many at a time (0 for no limit), and what clients that don't read make us hold.
+    """Answers under way, so many at a time, and what clients that don't read make us hold.
 
     ``rejected`` is called for a request that found no place, ``dropped`` for an answer that ended for others.
     """
@@ -61,7 +61,7 @@ class Deliveries:
     @contextmanager
     def place(self, request: web.Request) -> Iterator[None]:
         """Give a request a place. Raises HTTPServiceUnavailable where there is none."""
-        if 0 < self._most <= len(self.served) and not self._drop_longest(STALLED):
+        if len(self.served) >= self._most and not self._drop_longest(STALLED):
             self._rejected()
             rejection = web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
             rejection.force_close()  # else more of them would come in one go

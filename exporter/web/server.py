@@ -31,7 +31,8 @@ _AIOHTTP: Final = logging.getLogger("aiohttp.server")
 
 
 class Server:
-    """Serves the endpoints on all addresses, ``max_requests`` requests at a time (0 for no limit).
+    """Serves the endpoints on all addresses, ``max_requests`` requests at a time (0 for as many as there
+    may be connections, but one in eight).
 
     ``web_config`` is the file of ``--web.config.file``, if any. Raises ConfigError where that is wrong.
     """
@@ -57,8 +58,11 @@ class Server:
         self._tried = 0.0
         self._auth = BasicAuth(self._config.users)
         self._protection = Protection(self._auth, self._config.headers, self._config.tls)
+        self._most = most_clients()
+        # Else no connection would be left for health checks.
+        places = max(1, self._most - -(-self._most // 8))
         self._deliveries = deliveries = Deliveries(
-            max_requests,
+            min(max_requests or places, places),
             rejected=lambda: metrics.request_rejected("max_requests"),
             dropped=lambda: metrics.connection_dropped("stalled"),
         )
@@ -78,7 +82,7 @@ class Server:
             cast("web.Server", self._runner.server),
             self._protection,
             served=self._deliveries.served,
-            most=most_clients(),
+            most=self._most,
             dropped=lambda: self._metrics.connection_dropped("limit"),
         )
         shown = []

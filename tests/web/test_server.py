@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -367,6 +367,85 @@ async def test_a_client_that_never_reads_is_dropped(monkeypatch: pytest.MonkeyPa
         assert (await site.ask("/-/ready")).status == 200
         await until(lambda: site.open == 0, 30)
         client.close()
+
+
+@contextmanager
+def deaf(site: Serving, number: int, path: str = "/config") -> Iterator[list[socket.socket]]:
+    """So many clients that ask and don't read."""
+    host, port = site.address.split(":")
+    with ExitStack() as opened:
+        clients = []
+        for _ in range(number):
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((host, int(port)))
+            client.sendall(asked(path, last=False).encode())
+            clients.append(client)
+            opened.callback(client.close)
+        yield clients
+
+
+def counted(site: Serving, family: str) -> float:
+    """The value of one of the exporter's own counters."""
+    text = site.metrics.lines(openmetrics=False).decode()
+    return next(float(line.split(" ")[1]) for line in text.splitlines() if line.startswith(family))
+
+
+REJECTED = 'cfdi_exporter_requests_rejected_total{reason="max_requests"}'
+STALLED = 'cfdi_exporter_connections_dropped_total{reason="stalled"}'
+
+
+async def test_a_request_too_many_is_503_and_health_checks_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until one of those that aren't read has stalled: its client would take it from others for long."""
+    async with serving(config_size=8_000_000, max_requests=2) as site:
+        with deaf(site, 2):
+            await until(lambda: len(site.server._deliveries.served) == 2)
+            rejected = await site.ask("/metrics")
+            assert (rejected.status, rejected.headers["Retry-After"]) == (503, "5")
+            assert (rejected.headers["Connection"], rejected.text) == ("close", "503 Service Unavailable\n")
+            assert [(await site.ask(path)).status for path in ("/-/healthy", "/-/ready")] == [200, 200]
+            assert (counted(site, REJECTED), counted(site, STALLED)) == (1, 0)
+            monkeypatch.setattr("exporter.web.delivery.STALLED", 0.2)
+            await asyncio.sleep(0.3)
+            assert (await site.ask("/metrics")).status == 200
+            assert (counted(site, REJECTED), counted(site, STALLED)) == (1, 1)
+    assert "level=error" not in site.logged.getvalue()
+
+
+async def test_bodies_that_are_not_read_end_where_they_come_to_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of these is another body; what several hold at once counts once."""
+    monkeypatch.setattr("exporter.web.delivery.UNREAD", 20_000_000)
+    async with serving(config_size=8_000_000) as site:
+        with deaf(site, 5):
+            await until(lambda: counted(site, STALLED) == 3)
+            await until(lambda: site.open == 2)
+            assert site.server._deliveries._size == 16_000_000
+        await until(lambda: site.open == 0)
+        assert site.server._deliveries._size == 0
+        assert site.server._deliveries._held == {}
+
+
+async def test_a_connection_too_many_ends_the_one_that_is_idle_for_longest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not one whose answer is under way; with TLS those count, too, that haven't agreed on it yet."""
+    monkeypatch.setattr("exporter.web.server.most_clients", lambda: 10)
+    authority = Authority(tmp_path)
+    authority.issue("server")
+    for web in (None, with_web_config(tmp_path, TLS)):
+        async with serving(web) as site:
+            host, port = site.address.split(":")
+            idle = [await asyncio.open_connection(host, int(port)) for _ in range(30)]
+            tls = authority.client() if web else None
+            assert (await asyncio.to_thread(request, site.address, "/-/healthy", tls=tls)).status == 200
+            ended = [await asyncio.wait_for(reader.read(), 10) for reader, _ in idle[:20]]
+            assert ended == [b""] * 20
+            assert not any(reader.at_eof() for reader, _ in idle[21:])
+            assert counted(site, 'cfdi_exporter_connections_dropped_total{reason="limit"}') == 21
+            for _, writer in idle:
+                writer.close()
 
 
 async def test_a_stop_waits_for_nobody() -> None:
