@@ -82,8 +82,7 @@ class Queue:
 
     def __init__(self, stream: TextIO) -> None:
         self.dropped = 0
-        self._file = stream.fileno()
-        self._encoding = stream.encoding
+        self._stream = stream
         self._lines: deque[bytes] = deque()
         self._size = 0  # bytes that aren't written yet
         self._changed = threading.Condition()
@@ -99,7 +98,7 @@ class Queue:
             self._changed.wait_for(lambda: not self._size, FLUSH)
 
     def msg(self, line: str) -> None:
-        data = f"{line}\n".encode(self._encoding, "backslashreplace")
+        data = f"{line}\n".encode(self._stream.encoding, "backslashreplace")
         with self._changed:
             if self._size and self._size + len(data) > QUEUED:
                 self.dropped += 1
@@ -129,8 +128,8 @@ class Queue:
                     lines.append(self._lines.popleft())
                     size += len(lines[-1])
             try:
-                _write(self._file, b"".join(lines))
-            except OSError:  # the disk is full, or nobody reads the pipe any more
+                _write(self._stream.fileno(), b"".join(lines))
+            except (OSError, ValueError):  # the disk is full, nobody reads the pipe any more, it is closed
                 lost = len(lines)
             else:
                 lost = 0
