@@ -11,7 +11,7 @@ from tests.dashboards.conftest import Monitored
 from tests.dashboards.files import queries
 
 UNUSED = {
-    "cfdi_exporter_connections_dropped": "somebody's clients hang: nothing that the exporter's people must see",
+    "cfdi_exporter_connections_dropped": "somebody's clients hang: they look for it, we needn't",
     "cfdi_exporter_log_lines_dropped": "a gap in the log: looked up when there is one",
     "cfdi_exporter_requests_rejected": "the scraper that is rejected sees it as a target that is down",
     "process_virtual_memory_bytes": "address space that is reserved; memory that is used is shown",
