@@ -51,9 +51,10 @@ LABEL org.opencontainers.image.title="cfdi-stamps-exporter" \
 USER 10520:10520
 WORKDIR /var/lib/cfdi-stamps-exporter
 EXPOSE 10520
-# With TLS, client certificates or another port give your own: this one asks the default address.
+# With TLS, client certificates or another port give your own: this one asks the default address, and no proxy that
+# the environment names.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-I", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:10520/-/healthy', timeout=4)"]
+    CMD ["python", "-I", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:10520/-/healthy', timeout=4)"]
 # No VOLUME: Docker would fill one that nobody named, and lose the guard's memory with the next container.
 # Commands and more flags go behind these: `docker run … demo`, `docker run … check NAME`.
 ENTRYPOINT ["cfdi-stamps-exporter", "--config.file=/etc/cfdi-stamps-exporter/config.yaml", "--storage.path=/var/lib/cfdi-stamps-exporter/state.db"]

@@ -6,12 +6,18 @@ errors the kind and the place are told.
 
 import errno
 import logging
+import os
+import select
+import signal
 import sys
+import threading
 import warnings
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Literal, TextIO
+from types import TracebackType
+from typing import Final, Literal, Self, TextIO
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -24,17 +30,25 @@ _FIRST = ("time", "level", "msg")
 
 _AGAIN = 60.0  # seconds until the same error of a library is told again
 
+QUEUED: Final = 1024 * 1024
+"""Bytes of lines that wait for a reader of the log; lines beyond are dropped and counted."""
+
+FLUSH: Final = 2.0
+"""Seconds that the end of the process waits for the reader of the log."""
+
+_WRITE: Final = 64 * 1024  # bytes of a write; at least one line
+
 # What these say of a request or an answer can hold a password: none of it is wanted.
 _SILENT = ("zeep", "aiohttp", "asyncio", "urllib3", "requests")
 
 
 def logger(
-    level: Level = "info", form: Format = "logfmt", stream: TextIO | None = None
+    level: Level = "info", form: Format = "logfmt", stream: "TextIO | Queue | None" = None
 ) -> FilteringBoundLogger:
     """Return a logger of its own: nothing of it is global but the silence of the libraries."""
     stream = stream or sys.stderr
     chosen: FilteringBoundLogger = structlog.wrap_logger(
-        _Lines(stream),
+        stream if isinstance(stream, Queue) else _Lines(stream),
         processors=_processors(form),
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=True,
@@ -59,6 +73,83 @@ class _Lines:
     debug = info = warning = error = msg
 
 
+class Queue:
+    """Writes lines to a stream in their order, from a thread of its own: who logs never waits for a reader.
+
+    A context, which ends with what is queued being written, for ``FLUSH`` seconds at most. ``dropped`` is how
+    many lines found no room, or couldn't be written. The stream must be a file of the system's.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.dropped = 0
+        self._stream = stream
+        self._lines: deque[bytes] = deque()
+        self._size = 0  # bytes that aren't written yet
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._size, FLUSH)
+
+    def msg(self, line: str) -> None:
+        data = f"{line}\n".encode(self._stream.encoding, "backslashreplace")
+        with self._changed:
+            if self._size and self._size + len(data) > QUEUED:
+                self.dropped += 1
+                return
+            self._lines.append(data)
+            self._size += len(data)
+            self._changed.notify_all()
+            if self._thread is None:
+                self._start()
+
+    debug = info = warning = error = msg
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        # It must take no signal that the main thread wants to have wait.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self._thread.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _write_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lines)
+                lines = [self._lines.popleft()]
+                size = len(lines[0])
+                while self._lines and size + len(self._lines[0]) <= _WRITE:
+                    lines.append(self._lines.popleft())
+                    size += len(lines[-1])
+            try:
+                _write(self._stream.fileno(), b"".join(lines))
+            except (OSError, ValueError):  # the disk is full, nobody reads the pipe any more, it is closed
+                lost = len(lines)
+            else:
+                lost = 0
+            with self._changed:
+                self.dropped += lost
+                self._size -= size
+                self._changed.notify_all()
+
+
+def _write(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(file, left) :]
+        except BlockingIOError:  # another process that has this stream made it so
+            waiting = select.poll()
+            waiting.register(file, select.POLLOUT)
+            waiting.poll()
+
+
 def silence_libraries(log: FilteringBoundLogger) -> None:
     """Keep the libraries' records and warnings, which can hold secrets, out of every handler.
 
@@ -70,6 +161,30 @@ def silence_libraries(log: FilteringBoundLogger) -> None:
         library.propagate = False
         library.setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="zeep")
+
+
+def take_over_complaints(log: FilteringBoundLogger) -> None:
+    """Log what Python itself would write to stderr, which can hold secrets and would wait for a reader.
+
+    These are warnings, and errors that nobody can catch.
+    """
+
+    def show(
+        message: Warning | str,  # noqa: ARG001 - it can hold anything
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,  # noqa: ARG001
+        line: str | None = None,  # noqa: ARG001
+    ) -> None:
+        log.warning("library warning", warning=category.__name__, place=f"{Path(filename).name}:{lineno}")
+
+    def tell(error: BaseException | None) -> None:
+        log.error("internal error", **(origin(error) if error else {}))
+
+    warnings.showwarning = show
+    sys.unraisablehook = lambda unraisable: tell(unraisable.exc_value)
+    threading.excepthook = lambda failed: tell(failed.exc_value)
 
 
 class _Errors(logging.Handler):

@@ -27,10 +27,16 @@ OPENMETRICS_END: Final = b"# EOF\n"
 class ExporterMetrics:
     """What is counted and observed of the exporter.
 
-    ``monotonic`` returns seconds that only go forward.
+    ``monotonic`` returns seconds that only go forward, ``log_lines_dropped`` how many lines of the log could
+    not be written so far.
     """
 
-    def __init__(self, revision: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        revision: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        log_lines_dropped: Callable[[], int] = lambda: 0,
+    ) -> None:
         # prometheus_client has no other way to leave out the _created series than for the whole process.
         prometheus_client.disable_created_metrics()
         self.registry = CollectorRegistry(auto_describe=False)
@@ -69,6 +75,35 @@ class ExporterMetrics:
             registry=self.registry,
         )
         build.labels(__version__, revision, platform.python_version()).set(1)
+        self._log_lines_dropped = Counter(
+            "cfdi_exporter_log_lines_dropped_total",
+            "Lines of the log that nobody read in time, or that couldn't be written.",
+            registry=self.registry,
+        )
+        self._requests_rejected = Counter(
+            "cfdi_exporter_requests_rejected_total",
+            "HTTP requests turned away because others were being answered.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._connections_dropped = Counter(
+            "cfdi_exporter_connections_dropped_total",
+            "Connections of clients ended for others.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in ("max_requests", "login"):
+            self._requests_rejected.labels(reason)
+        for reason in ("limit", "stalled"):
+            self._connections_dropped.labels(reason)
+        self._web_reload_successful = Gauge(
+            "cfdi_exporter_web_config_last_reload_successful",
+            "1 if the last load of the web configuration succeeded or there is none, else 0.",
+            registry=self.registry,
+        )
+        self._web_reload_successful.set(1)
+        self._dropped = log_lines_dropped
+        self._counted = 0
         self.process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.process)
         self._monotonic = monotonic
@@ -101,12 +136,36 @@ class ExporterMetrics:
         self._own.clear()
         self._storage_errors.inc()
 
+    def request_rejected(self, reason: str) -> None:
+        """Count a request that was turned away: ``max_requests`` or ``login``."""
+        self._own.clear()
+        self._requests_rejected.labels(reason).inc()
+
+    def connection_dropped(self, reason: str) -> None:
+        """Count a connection that ended for others: ``limit`` or ``stalled``."""
+        self._own.clear()
+        self._connections_dropped.labels(reason).inc()
+
+    def web_config_loaded(self) -> None:
+        """Tell that the web configuration was taken up."""
+        self._own.clear()
+        self._web_reload_successful.set(1)
+
+    def web_config_rejected(self) -> None:
+        """Tell that the web configuration was to be taken up, and couldn't be."""
+        self._own.clear()
+        self._web_reload_successful.set(0)
+
     def lines(self, *, openmetrics: bool) -> bytes:
         """Return these metrics, without the mark of the end that OpenMetrics has.
 
         They are rendered when they have changed, those of the process (``process_*``) once a second at most:
         to read them from the system takes longer than all the rest of a small scrape.
         """
+        if (dropped := self._dropped()) > self._counted:
+            self._own.clear()
+            self._log_lines_dropped.inc(dropped - self._counted)
+            self._counted = dropped
         if openmetrics not in self._own:
             self._own[openmetrics] = _lines(self.registry, openmetrics)
         made, process = self._process.get(openmetrics, (0.0, b""))

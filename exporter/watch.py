@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-Signature = Mapping[Path, tuple[int, int, int]]
-"""Of each file what changes when it does, whether it is written or replaced."""
+Signature = Mapping[Path, tuple[int, ...]]
+"""Of each file what changes when it does, whether it is written, replaced or may be read by others now."""
 
 
 class Watch:
@@ -37,9 +37,10 @@ def signature(paths: Iterable[Path]) -> Signature:
     return {path: _of(path) for path in paths}
 
 
-def _of(path: Path) -> tuple[int, int, int]:
+def _of(path: Path) -> tuple[int, ...]:
     try:
         found = os.stat(path)
     except OSError:
-        return 0, 0, 0
-    return found.st_ino, found.st_mtime_ns, found.st_size
+        return ()
+    # The last changes with owner and mode as well: a file may be written first and become readable then.
+    return found.st_ino, found.st_mtime_ns, found.st_size, found.st_ctime_ns

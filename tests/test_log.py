@@ -4,12 +4,17 @@ import errno
 import io
 import json
 import logging
+import os
 import re
+import threading
+import time
+import warnings
 from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
 
-from exporter.log import Format, Level, logger, silence_libraries
+from exporter.log import QUEUED, Format, Level, Queue, logger, silence_libraries, take_over_complaints
 from tests.support.peers.logfmt import fields
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
@@ -125,6 +130,100 @@ def test_the_default_is_logfmt_from_info_to_stderr(capsys: pytest.CaptureFixture
     out, err = capsys.readouterr()
     assert out == ""
     assert re.fullmatch(rf"time={TIME} level=info msg=shown\n", err)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    """What a supervisor reads of a process' stderr: the end to read, and the other as a stream."""
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as stream:
+        yield read, stream
+    os.close(read)
+
+
+def test_queued_lines_come_in_their_order(pipe: tuple[int, TextIO]) -> None:
+    read, stream = pipe
+    with Queue(stream) as queue:
+        log = logger(stream=queue)
+        for number in range(300):
+            log.info("line", number=number)
+    assert queue.dropped == 0
+    lines = os.read(read, 60_000).decode().splitlines()
+    assert [fields(line)["number"] for line in lines] == [str(number) for number in range(300)]
+
+
+def test_who_logs_never_waits_and_what_finds_no_room_is_counted(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads: the oldest lines are kept, the end is soon, and the memory bounded."""
+    monkeypatch.setattr("exporter.log.FLUSH", 0.2)
+    read, stream = pipe
+    text = "x" * 1000
+    begun = time.monotonic()
+    with Queue(stream) as queue:
+        log = logger(stream=queue)
+        for number in range(3000):
+            log.info("line", number=number, text=text)
+    assert time.monotonic() - begun < 10
+    kept = 3000 - queue.dropped
+    assert 0.9 * QUEUED < kept * 1050 < 1.2 * (QUEUED + 200_000)
+    received = b""
+    while received.count(b"\n") < kept:
+        received += os.read(read, 1 << 20)
+    assert [fields(line)["number"] for line in received.decode().splitlines()] == [
+        str(number) for number in range(kept)
+    ]
+
+
+def test_lines_that_can_not_be_written_are_counted() -> None:
+    with open("/dev/full", "w", encoding="ascii", buffering=1) as full, Queue(full) as queue:
+        logger(stream=queue).info("lost", name="ñ")
+    assert queue.dropped == 1
+
+
+def test_a_stream_that_others_made_not_to_block_gets_all_lines(pipe: tuple[int, TextIO]) -> None:
+    """As a shell or a terminal may leave it: that it is full for a moment is no error."""
+    read, stream = pipe
+    os.set_blocking(stream.fileno(), False)
+    with Queue(stream) as queue:
+        for _ in range(200):
+            queue.msg("x" * 999)
+        received = 0
+        while received < 200_000:
+            received += len(os.read(read, 1 << 16))
+    assert queue.dropped == 0
+
+
+@pytest.mark.usefixtures("restored_loggers", "restored_libraries")
+@pytest.mark.filterwarnings("default")
+def test_what_python_itself_complains_of_is_logged_without_its_text(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    told = io.StringIO()
+    take_over_complaints(logger(stream=told))
+
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("s3cret")
+
+    def fail() -> None:
+        raise KeyError("s3cret")
+
+    warnings.warn("s3cret", UserWarning, stacklevel=1)
+    del (broken := [Broken()])[0]
+    assert not broken
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    assert capfd.readouterr() == ("", "")
+    assert "s3cret" not in told.getvalue()
+    lines = map(fields, told.getvalue().splitlines())
+    told_of = [(line["msg"], line.get("error", line.get("warning"))) for line in lines]
+    assert told_of == [
+        ("library warning", "UserWarning"),
+        ("internal error", "ValueError"),
+        ("internal error", "KeyError"),
+    ]
 
 
 def test_two_loggers_share_nothing() -> None:

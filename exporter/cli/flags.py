@@ -184,6 +184,14 @@ def _add_web_flags(parser: argparse.ArgumentParser) -> None:
         help="where the metrics are (/metrics)",
     )
     _flag(
+        parser,
+        "--web.max-requests",
+        type=values.count,
+        default=40,
+        metavar="N",
+        help="scrapes and pages at a time, beyond that 503 (40); 0 is no limit",
+    )
+    _flag(
         parser, "--web.enable-lifecycle", action="store_true", help="allow POST /-/reload and POST /-/resume"
     )
 

@@ -36,8 +36,14 @@ the loop for a quarter of a second: so long it takes to look at all that 10,000 
 """
 
 
+_MEANT_FOR_OTHERS: Final = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir", "SSLKEYLOGFILE")
+"""With these libraries would write files: the figures for another program, the keys of TLS."""
+
+
 def run(pace: Pace = PACE) -> NoReturn:
     """Run the command line of this process."""
+    for name in _MEANT_FOR_OTHERS:
+        os.environ.pop(name, None)
     # Where no event loop takes it, SIGTERM ends it as an interrupt does: in good order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stdio.prepare()
@@ -62,15 +68,27 @@ def main(arguments: Sequence[str], pace: Pace = PACE) -> int:
     except UsageError as error:
         messages.usage(error.program, str(error))
         sys.exit(EXIT_USAGE)  # as argparse ends --help
-    command: Command = options.command
-    logger = log.logger(options.log_level, options.log_format)
-    log.silence_libraries(logger)
     try:
-        return command(options, logger)
+        if options.command is _check:  # which ends with its report: no line may come behind that
+            return _logged(options, log.logger(options.log_level, options.log_format))
+        with log.Queue(sys.stderr) as lines:
+            return _logged(options, log.logger(options.log_level, options.log_format, lines), lines)
     except ConfigError as error:
         for line in error.errors:
             messages.error("configuration rejected", line, _remedy(line, options))
         return EXIT_USAGE
+
+
+def _logged(options: argparse.Namespace, logger: FilteringBoundLogger, lines: log.Queue | None = None) -> int:
+    """Run what the command line asks for; what ends it is logged. Raises ConfigError."""
+    command: Command = options.command
+    options.log_lines = lines
+    log.silence_libraries(logger)
+    log.take_over_complaints(logger)
+    try:
+        return command(options, logger)
+    except ConfigError:
+        raise
     except StorageError as error:
         _cannot_start(logger, str(error), remedies.of_storage(str(error)))
         return EXIT_FAILED
@@ -198,6 +216,8 @@ def _daemon_options(options: argparse.Namespace, storage_path: Path | None) -> "
         web_config=options.web_config_file,
         check=_check_command(options, storage_path),
         pace=options.pace,
+        max_requests=options.web_max_requests,
+        log_lines_dropped=lambda: options.log_lines.dropped,
     )
 
 

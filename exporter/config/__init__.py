@@ -4,12 +4,21 @@ Importing this package costs little: pydantic and PyYAML are loaded by the first
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from exporter.config.model import Account, Config, ConfigError, Environment, TlsConfig
 
-__all__ = ["Account", "Config", "ConfigError", "Environment", "TlsConfig", "load", "redacted"]
+__all__ = [
+    "Account",
+    "Config",
+    "ConfigError",
+    "Environment",
+    "TlsConfig",
+    "load",
+    "redacted",
+    "redacted_in_pieces",
+]
 
 # Any installed package may be a plugin of pydantic, which it would show all that it validates: passwords.
 # Looking for them also takes time at each start.
@@ -29,6 +38,11 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
 def redacted(config: Config) -> str:
     """Return the running configuration as YAML, with all defaults, and ``<secret>`` for passwords."""
+    return "".join(redacted_in_pieces(config))
+
+
+def redacted_in_pieces(config: Config) -> Iterator[str]:
+    """Yield what ``redacted`` returns: with thousands of accounts it takes a while."""
     from exporter.config import redaction
 
-    return redaction.redacted(config)
+    return redaction.pieces(config)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.config import Account, Config, redacted
+from exporter.config import Account, Config
 from exporter.daemon.background import Background
 from exporter.daemon.pace import PACE, Pace
 from exporter.daemon.reload import Reloading
@@ -35,7 +35,8 @@ from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.storage.engine import CLOSE_SECONDS, Storage
 from exporter.storage.states import load
-from exporter.web.application import Pages
+from exporter.web.application import Endpoints
+from exporter.web.delivery import MAX_REQUESTS
 from exporter.web.server import Server
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Options:
     check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
     """The words of the command that asks for one account of this daemon, as far as to the account's name."""
     pace: Pace = PACE
+    max_requests: int = MAX_REQUESTS
+    """Scrapes and pages at a time, 0 for no limit but that of connections."""
+    log_lines_dropped: Callable[[], int] = lambda: 0
+    """Returns how many lines of the log nobody could have read."""
 
 
 class Daemon:
@@ -76,7 +81,9 @@ class Daemon:
         self._stop = stop
         self._log = log
         self._clock = time
-        self._metrics = ExporterMetrics(os.environ.get("CFDI_EXPORTER_REVISION", "unknown"))
+        self._metrics = ExporterMetrics(
+            os.environ.get("CFDI_EXPORTER_REVISION", "unknown"), log_lines_dropped=options.log_lines_dropped
+        )
         self._exposition = Exposition(self._metrics, self._clock.time)
         self._shown = asyncio.Event()  # set once the accounts are
         self._reloading = Reloading(
@@ -91,6 +98,7 @@ class Daemon:
         self._accounts = Accounts()
         self._page: Overview | None = None
         self._roster: Roster | None = None
+        self._lines_dropped = 0
         self._ready = False
 
     async def run(self) -> None:
@@ -150,18 +158,25 @@ class Daemon:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
-        pages = Pages(
+        endpoints = Endpoints(
             exposition=self._exposition,
             ready=lambda: self._ready,
             shown=self._shown,
-            config=lambda: redacted(config) if (config := self._reloading.config) else None,
+            config=self._reloading.redacted,
             overview=self._overview,
             telemetry_path=self._options.telemetry_path,
             reload=self._reloading.reload if self._options.lifecycle else None,
             resume=self._resume if self._options.lifecycle else None,
         )
         options = self._options
-        server = Server(pages, options.listen_addresses, options.web_config, self._log)
+        server = Server(
+            endpoints,
+            options.listen_addresses,
+            options.web_config,
+            self._log,
+            metrics=self._metrics,
+            max_requests=options.max_requests,
+        )
         try:
             await server.start()
             watching = self._background.start_regularly(self._options.pace.watch, server.refresh)
@@ -214,6 +229,7 @@ class Daemon:
             background.start(self._publish(roster, publisher)),
             background.start_regularly(pace.look_around, roster.look_around),
             background.start_regularly(pace.summary, self._tell_failing),
+            background.start_regularly(pace.look_around, self._tell_dropped),
         ]
         if self._options.auto_reload:
             tasks.append(background.start_regularly(pace.watch, self._reloading.reload_if_changed))
@@ -260,8 +276,10 @@ class Daemon:
             self._page = Overview(self._accounts, self._clock, site)
         return await self._page(parameters, languages)
 
-    async def _resume(self, name: str) -> bool:
-        return self._roster is not None and await self._roster.resume(name)
+    async def _resume(self, name: str) -> bool | None:
+        if self._roster is None or self._accounts.get(name) is None:
+            return None
+        return await self._roster.resume(name)
 
     async def _tell_failing(self) -> None:
         suspended = sum(1 for one in self._accounts if one.state.held_back)
@@ -270,6 +288,12 @@ class Daemon:
             self._log.warning(
                 "accounts still fail", failing=failing, suspended=suspended, accounts=len(self._accounts)
             )
+
+    async def _tell_dropped(self) -> None:
+        dropped = self._options.log_lines_dropped()
+        if dropped > self._lines_dropped:
+            self._log.warning("log lines dropped", lines=dropped - self._lines_dropped)
+            self._lines_dropped = dropped
 
 
 async def run(load_config: Callable[[], Config], options: Options, log: FilteringBoundLogger) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
-from exporter.config import Config, ConfigError
+from exporter.config import Config, ConfigError, redacted_in_pieces
 from exporter.metrics import ExporterMetrics
 from exporter.watch import Signature, Watch, signature
 
@@ -41,6 +42,8 @@ class Reloading:
         self._watch: Watch | None = None
         self._refused: tuple[Path, ...] = ()  # what the latest configuration is made of, where it is refused
         self._changing = asyncio.Lock()
+        self._rendering = asyncio.Lock()
+        self._rendered: tuple[Config, bytes] | None = None
         # The one that is being loaded counts as loaded: where it is refused there is nobody to ask.
         metrics.config_loaded(clock.time())
 
@@ -60,6 +63,19 @@ class Reloading:
             self._apply = apply
             if self.config:
                 await self._use(self.config)
+
+    async def redacted(self) -> bytes | None:
+        """Return the configuration in force as YAML without secrets, in UTF-8; ``None`` until it is loaded.
+
+        It is rendered once, however many ask for it.
+        """
+        async with self._rendering:
+            config = self.config
+            if config is None:
+                return None
+            if self._rendered is None or self._rendered[0] is not config:
+                self._rendered = config, await _rendered(config)
+            return self._rendered[1]
 
     async def reload(self) -> tuple[str, ...]:
         """Take up the configuration anew, all of it or nothing; return what is wrong with it."""
@@ -104,6 +120,7 @@ class Reloading:
 
     def _put_in_force(self, config: Config, watch: Watch | None) -> None:
         self.config, self._watch, self._refused = config, watch, ()
+        self._rendered = None
 
     def _read(self, before: Signature | None) -> tuple[Config, Watch | None]:
         """Load the configuration, with a watch that misses no change since ``before``."""
@@ -116,3 +133,14 @@ class Reloading:
     def _watched(self) -> list[Path]:
         # What a refused configuration names beyond the running one may be what is to be put right.
         return [*(self.config.watched() if self.config else ()), *self._refused]
+
+
+async def _rendered(config: Config) -> bytes:
+    """Render a configuration in pieces, after each of which others have as much time as it took."""
+    rendered = bytearray()
+    started = time.monotonic()
+    for piece in redacted_in_pieces(config):
+        rendered += piece.encode()
+        await asyncio.sleep(time.monotonic() - started)
+        started = time.monotonic()
+    return bytes(rendered)

@@ -225,7 +225,8 @@ def _footer(texts: Texts, site: Site) -> Html:
         ("/-/healthy", texts.health),
         ("/-/ready", texts.readiness),
     )
-    items = [element("li", element("a", text, href=href)) for href, text in links]
+    # Relative to the page, which a reverse proxy may show at another path.
+    items = [element("li", element("a", text, href=f".{path}")) for path, text in links]
     return element(
         "footer",
         element("p", texts.footer),

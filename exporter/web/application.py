@@ -12,18 +12,13 @@ from aiohttp.typedefs import Handler
 
 from exporter.exposition.exposition import CONTENT_TYPES, Exposition, Form
 from exporter.web import lifecycle
-from exporter.web.auth import Verdict
-from exporter.web.delivery import delivered
+from exporter.web.answers import HEADERS, shorten
+from exporter.web.auth import Admission
+from exporter.web.delivery import Deliveries
 from exporter.web.negotiation import accepts_gzip, prefers_openmetrics, qualities
 from exporter.web.protection import Protection
 
-_OPEN: Final = ("/-/healthy", "/-/ready")  # without a login, for probes
-_HEADERS: Final = {
-    "Server": "cfdi-stamps-exporter",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+_OPEN: Final = ("/-/healthy", "/-/ready")  # for probes: without a login, however much is asked
 _PAGE_HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Referrer-Policy": "no-referrer",
@@ -33,11 +28,11 @@ _START: Final = 8.0  # seconds that a request waits for the accounts; Prometheus
 
 
 @dataclass(frozen=True, slots=True)
-class Pages:
+class Endpoints:
     """What the server shows and does.
 
-    ``shown`` is set once the accounts are. ``config`` returns the running configuration, redacted, ``None``
-    where it isn't loaded yet. ``overview`` returns the page for people, for the
+    ``shown`` is set once the accounts are. ``config`` returns the running configuration, redacted, in UTF-8,
+    ``None`` where it isn't loaded yet. ``overview`` returns the page for people, for the
     parameters of its address and a browser's languages with their qualities. ``reload`` tells what is wrong
     with a new configuration, ``resume`` whether an account was suspended; both are ``None`` where they aren't
     allowed.
@@ -46,72 +41,80 @@ class Pages:
     exposition: Exposition
     ready: Callable[[], bool]
     shown: asyncio.Event
-    config: Callable[[], str | None]
+    config: Callable[[], Awaitable[bytes | None]]
     overview: Callable[[Mapping[str, str], Sequence[tuple[str, float]]], Awaitable[str]]
     telemetry_path: str
     reload: lifecycle.Reload | None = None
     resume: lifecycle.Resume | None = None
 
 
-def application(pages: Pages, protection: Protection) -> web.Application:
-    """Return the routes of the exporter."""
+def application(
+    endpoints: Endpoints,
+    protection: Protection,
+    deliveries: Deliveries,
+    login_rejected: Callable[[], None] = lambda: None,
+) -> web.Application:
+    """Return the routes of the exporter; ``login_rejected`` is called for each that found no turn."""
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         form: Form = "openmetrics" if prefers_openmetrics(request.headers.get("Accept", "")) else "text"
-        await _shown(pages)
+        await _shown(endpoints)
         headers = {"Content-Type": CONTENT_TYPES[form], "Vary": "Accept, Accept-Encoding"}
-        await pages.exposition.settle()
+        await endpoints.exposition.settle()
         if accepts_gzip(request.headers.get("Accept-Encoding", "")):
             headers["Content-Encoding"] = "gzip"
-            return await delivered(request, await pages.exposition.gzipped(form), headers)
-        return await delivered(request, pages.exposition.pieces(form), headers)
+            return await deliveries.send(request, await endpoints.exposition.gzipped(form), headers)
+        return await deliveries.send(request, endpoints.exposition.pieces(form), headers)
 
     async def home(request: web.Request) -> web.StreamResponse:
         from exporter.page import POLICY  # here, as most starts aren't followed by a look at the page
 
-        await _shown(pages)
+        await _shown(endpoints)
         languages = qualities(request.headers.get("Accept-Language", ""))
-        page = await pages.overview(request.query, languages)
+        page = await endpoints.overview(request.query, languages)
         headers, body = {**_PAGE_HEADERS, "Content-Security-Policy": POLICY}, page.encode()
         if accepts_gzip(request.headers.get("Accept-Encoding", "")):
             headers["Content-Encoding"] = "gzip"
             body = await asyncio.to_thread(gzip.compress, body, compresslevel=1)
-        return await delivered(request, [body], headers)
+        return await deliveries.send(request, [body], headers)
 
     async def healthy(_request: web.Request) -> web.Response:
         return web.Response(text="Healthy.\n")
 
     async def ready(_request: web.Request) -> web.Response:
-        if pages.ready():
+        if endpoints.ready():
             return web.Response(text="Ready.\n")
         return web.Response(text="Not ready.\n", status=503)
 
-    async def config(_request: web.Request) -> web.Response:
-        if (text := await asyncio.to_thread(pages.config)) is None:
+    async def config(request: web.Request) -> web.StreamResponse:
+        if (text := await endpoints.config()) is None:
             raise web.HTTPServiceUnavailable
-        return web.Response(text=text, content_type="text/plain")
+        return await deliveries.send(request, [text], {"Content-Type": "text/plain; charset=utf-8"})
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in _OPEN:
-            verdict = await protection.auth.judge(request.headers.get("Authorization"))
-            if verdict is Verdict.REFUSED:
-                raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="metrics"'})
-            if verdict is Verdict.BUSY:
-                raise web.HTTPTooManyRequests(headers={"Retry-After": "1"})
-        return await handler(request)
+        if request.path in _OPEN:
+            return await handler(request)
+        admission = await protection.auth.judge(request.headers.get("Authorization"))
+        if admission is Admission.REFUSED:
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="metrics"'})
+        if admission is Admission.BUSY:
+            login_rejected()
+            raise web.HTTPTooManyRequests(headers={"Retry-After": "1"})
+        with deliveries.place(request):
+            return await handler(request)
 
     async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-        for name, value in {**_HEADERS, **protection.headers}.items():
+        for name, value in {**HEADERS, **protection.headers}.items():
             # What a page has set itself, such as its own policy, is only replaced by the configuration.
             if name in protection.headers or name == "Server" or name not in response.headers:
                 response.headers[name] = value
 
     app = web.Application(middlewares=[_plain_errors, guarded])
-    app.router.add_post("/-/reload", lifecycle.reload(pages.reload))
-    app.router.add_post("/-/resume", lifecycle.resume(pages.resume))
-    app.router.add_get(pages.telemetry_path, metrics)
-    if pages.telemetry_path != "/":
+    app.router.add_post("/-/reload", lifecycle.reload(endpoints.reload))
+    app.router.add_post("/-/resume", lifecycle.resume(endpoints.resume))
+    app.router.add_get(endpoints.telemetry_path, metrics)
+    if endpoints.telemetry_path != "/":
         app.router.add_get("/", home)
     app.router.add_get("/-/healthy", healthy)
     app.router.add_get("/-/ready", ready)
@@ -120,23 +123,23 @@ def application(pages: Pages, protection: Protection) -> web.Application:
     return app
 
 
-async def _shown(pages: Pages) -> None:
+async def _shown(endpoints: Endpoints) -> None:
     """Let a request wait that comes during the start: it would be told that there are no accounts."""
-    if not pages.shown.is_set():
+    if not endpoints.shown.is_set():
         try:
             async with asyncio.timeout(_START):
-                await pages.shown.wait()
+                await endpoints.shown.wait()
         except TimeoutError:
             raise web.HTTPServiceUnavailable from None
 
 
 @web.middleware
 async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 404 and 405 in plain text with one line."""
+    """Answer errors in plain text with one line."""
     try:
         return await handler(request)
     except web.HTTPException as error:
-        error.text = f"{error.status} {error.reason}\n"
+        shorten(error)
         raise
     except ConnectionError:
         raise

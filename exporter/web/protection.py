@@ -20,10 +20,25 @@ class WebConfig:
     headers: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
+    def lacks(self, other: "WebConfig") -> list[str]:
+        """Return what protects less here than in another configuration."""
+        lost = []
+        if other.users and not self.users:
+            lost.append("basic auth")
+        if other.tls and not self.tls:
+            lost.append("TLS")
+        elif other.tls and self.tls:
+            if self.tls.verify_mode < other.tls.verify_mode:
+                lost.append("client certificates")
+            if self.tls.minimum_version < other.tls.minimum_version:
+                lost.append("the higher min_version")
+        return lost
+
 
 @dataclass(slots=True)
 class Protection:
-    """Who may pass, and which headers the configuration adds; both can be replaced while serving."""
+    """Who may pass, which headers the configuration adds, and TLS; all can be replaced while serving."""
 
     auth: BasicAuth
     headers: Mapping[str, str]
+    tls: ssl.SSLContext | None = None

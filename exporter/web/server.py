@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, cast
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -12,116 +12,138 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config import ConfigError
 from exporter.log import origin
+from exporter.metrics import ExporterMetrics
 from exporter.watch import Signature, Watch, signature
 from exporter.web.addresses import bind, reachable, shown_address
-from exporter.web.application import Pages, application
+from exporter.web.application import Endpoints, application
 from exporter.web.auth import BasicAuth
+from exporter.web.connections import Connections, most_clients
+from exporter.web.delivery import MAX_REQUESTS, Deliveries
 from exporter.web.protection import Protection, WebConfig
 
-if TYPE_CHECKING:
-    import socket
-    import ssl
-
 SETTLE: Final = 2.0
-"""Seconds that a certificate, its key or the users' file must have stood still before they are taken up."""
+"""Seconds that certificate, key and users must have been unchanged before they are taken up."""
 
-_IDLE: Final = 75.0  # seconds until an idle connection, or one that sends its request slowly, is closed
-_LINE: Final = 8190  # bytes of a request's line, and of each header
-_HEADERS: Final = 64
+RETRY: Final = 30.0
+"""Seconds until files that couldn't be taken up are tried again, though nothing is seen to have changed."""
+
 _AIOHTTP: Final = logging.getLogger("aiohttp.server")
 
 
 class Server:
-    """Serves the pages on all addresses.
+    """Serves the endpoints on all addresses, ``max_requests`` requests at a time (0 for as many as there
+    may be connections, but one in eight).
 
     ``web_config`` is the file of ``--web.config.file``, if any. Raises ConfigError where that is wrong.
     """
 
     def __init__(
-        self, pages: Pages, addresses: tuple[str, ...], web_config: Path | None, log: FilteringBoundLogger
+        self,
+        endpoints: Endpoints,
+        addresses: tuple[str, ...],
+        web_config: Path | None,
+        log: FilteringBoundLogger,
+        *,
+        metrics: ExporterMetrics,
+        max_requests: int = MAX_REQUESTS,
     ) -> None:
         self._addresses = addresses
         self._path = web_config
         self._log = log
+        self._metrics = metrics
         self._config = _load(web_config) if web_config else WebConfig()
         self._files = self._config.files
         self._watch = Watch(SETTLE, self._files)
+        self._errors: tuple[str, ...] = ()  # what is wrong with the files as they are now
+        self._tried = 0.0
         self._auth = BasicAuth(self._config.users)
-        self._protection = Protection(self._auth, self._config.headers)
+        self._protection = Protection(self._auth, self._config.headers, self._config.tls)
+        self._most = most_clients()
+        # Else no connection would be left for health checks.
+        places = max(1, self._most - -(-self._most // 8))
+        self._deliveries = deliveries = Deliveries(
+            min(max_requests or places, places),
+            rejected=lambda: metrics.request_rejected("max_requests"),
+            dropped=lambda: metrics.connection_dropped("stalled"),
+        )
         self._runner = web.AppRunner(
-            application(pages, self._protection),
+            application(endpoints, self._protection, deliveries, lambda: metrics.request_rejected("login")),
             access_log=None,
             shutdown_timeout=0.5,
-            keepalive_timeout=_IDLE,
-            lingering_time=1.0,
-            max_line_size=_LINE,
-            max_field_size=_LINE,
-            max_headers=_HEADERS,
         )
         self._client_errors = _ClientErrors(log)
-        self._listeners: list[socket.socket] = []
-        self._sites: list[web.SockSite] = []
+        self._connections: Connections | None = None
 
     async def start(self) -> None:
         """Listen on all addresses. Raises OSError where one can't be had."""
         _AIOHTTP.addFilter(self._client_errors)
         await self._runner.setup()
+        self._connections = connections = Connections(
+            cast("web.Server", self._runner.server),
+            self._protection,
+            served=self._deliveries.served,
+            most=self._most,
+            dropped=lambda: self._metrics.connection_dropped("limit"),
+        )
+        shown = []
         for address in self._addresses:
-            self._listeners.append(bind(address))
-        await self._listen(self._config.tls)
-        for listener in self._listeners:
-            shown = shown_address(listener)
-            scheme = "https" if self._config.tls else "http"
-            self._log.info("listening", address=shown, url=f"{scheme}://{reachable(shown)}/")
+            for listener in await asyncio.to_thread(bind, address):  # which may wait for a lookup
+                connections.listen(listener)
+                shown.append(shown_address(listener))
+        scheme = "https" if self._config.tls else "http"
+        for address in shown:
+            self._log.info("listening", address=address, url=f"{scheme}://{reachable(address)}/")
 
     async def stop(self) -> None:
         """Close all connections; those that are being answered have a moment to end."""
+        if self._connections:
+            self._connections.stop()
         await self._runner.cleanup()
-        for listener in self._listeners:
-            listener.close()
         _AIOHTTP.removeFilter(self._client_errors)
 
     async def refresh(self) -> None:
-        """Take up certificates, users and headers anew where files have changed; keep all if one is bad."""
+        """Take up certificates, users and headers anew where files have changed.
+
+        All stays as it is where one is bad, or where requests would be less protected than now.
+        """
         if self._path is None:
             return
-        path, files = self._path, self._files
-        if not await asyncio.to_thread(self._watch.look, files, time.monotonic()):
+        path, files, now = self._path, self._files, time.monotonic()
+        changed = await asyncio.to_thread(self._watch.look, files, now)
+        if not changed and not (self._errors and now - self._tried >= RETRY):
             return
+        self._tried = now
         before = await asyncio.to_thread(signature, files)
         try:
             config = await asyncio.to_thread(_load, path)
         except ConfigError as error:
-            for line in error.errors:
-                self._log.error("web configuration not reloaded", error=line)
-            # What it names beyond the one in use may be what is to be put right.
-            self._look_at(tuple(dict.fromkeys((*self._config.files, *error.files))), before)
+            self._reject(error.errors, error.files, before)
             return
-        if config.tls or self._config.tls:
-            await self._listen(config.tls)
+        if lost := config.lacks(self._config):
+            # The file may be half written, or a disk have been full.
+            errors = tuple(f"{path}: it takes {what} away, which needs a restart" for what in lost)
+            self._reject(errors, config.files, before)
+            return
+        self._protection.tls = config.tls
         self._auth.users = config.users
         self._protection.headers = config.headers
         self._look_at(config.files, before)
-        had, self._config = self._config, config
+        self._config, self._errors = config, ()
+        self._metrics.web_config_loaded()
         self._log.info("web configuration reloaded")
-        kinds = (("TLS", had.tls, config.tls), ("basic auth", had.users, config.users))
-        if lost := [name for name, then, now in kinds if then and not now]:
-            self._log.warning("requests are less protected than before", without=", ".join(lost))
+
+    def _reject(self, errors: tuple[str, ...], files: tuple[Path, ...], before: Signature) -> None:
+        if errors != self._errors:  # else it has only been tried again
+            for line in errors:
+                self._log.error("web configuration not reloaded", error=line)
+        self._errors = errors
+        self._metrics.web_config_rejected()
+        # What it names beyond the one in use may be what is to be put right.
+        self._look_at(tuple(dict.fromkeys((*self._config.files, *files))), before)
 
     def _look_at(self, files: tuple[Path, ...], before: Signature) -> None:
         if files != self._files:
             self._files, self._watch = files, Watch(SETTLE, files, before)
-
-    async def _listen(self, tls: "ssl.SSLContext | None") -> None:
-        """Accept connections with these TLS settings from now on; those that are open go on as they are."""
-        before, self._sites = self._sites, []
-        for listener in self._listeners:
-            # A second descriptor of the same socket: nobody who connects meanwhile is turned away.
-            site = web.SockSite(self._runner, listener.dup(), ssl_context=tls, backlog=1024)
-            await site.start()
-            self._sites.append(site)
-        for site in before:
-            await site.stop()
 
 
 def _load(path: Path) -> WebConfig:

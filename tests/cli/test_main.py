@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import pytest
 
@@ -24,8 +25,10 @@ from tests.support.configs import config, make_certificates
 from tests.support.peers import DaemonFactory, eventually
 from tests.support.peers.daemon import EXPORTER
 from tests.support.peers.http import request
+from tests.support.peers.loop import LoopThread
 from tests.support.peers.process import Process
 from tests.support.simulation import running
+from tests.support.peers.tls import Authority
 
 CONFIG = config("http://127.0.0.1:9/nobody?wsdl", "acme", "globex", interval="1h")
 PROGRAM = "cfdi-stamps-exporter"
@@ -145,6 +148,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 FLAGS = [
     *("--config.file", "--config.check", "--config.auto-reload", "--storage.path", "--version"),
     *("--web.listen-address", "--web.config.file", "--web.telemetry-path", "--web.enable-lifecycle"),
+    "--web.max-requests",
     *("--log.level", "--log.format"),
 ]
 
@@ -658,6 +662,30 @@ def is_polled(address: str) -> bool:
         return 'cfdi_account_up{account="healthy"} 1' in request(address, "/metrics").text
     except ConnectionError:
         return False
+
+
+def test_variables_that_are_meant_for_others_have_no_effect(
+    folder: Path, daemon: DaemonFactory, tmp_path: Path
+) -> None:
+    """A directory for the metrics of another program, and a file for the keys with which TLS can be read."""
+    authority = Authority(tmp_path)
+    server = authority.issue("server")
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.cert_file, server.key_file)
+    simulator = Simulator()
+    (metrics := folder / "metrics").mkdir()
+    keys = folder / "keys.log"
+    with LoopThread("simulator") as loop:
+        loop.run(simulator.start(ssl_context=context))
+        tls = f", tls_config: {{ca_file: {authority.ca_file}}}"
+        exporter = daemon(
+            config(simulator.wsdl_url, "healthy@demo.example", environment=tls),
+            env={"PROMETHEUS_MULTIPROC_DIR": str(metrics), "SSLKEYLOGFILE": str(keys)},
+        )
+        eventually(lambda: is_polled(exporter.address))
+        loop.run(simulator.stop())
+    assert list(metrics.iterdir()) == []
+    assert not keys.exists()
 
 
 def test_it_may_open_as_many_files_as_the_system_allows(daemon: DaemonFactory) -> None:

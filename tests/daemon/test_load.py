@@ -93,7 +93,10 @@ def test_clients_that_hang_cost_a_scrape_nothing(
     No scrape fails, polling goes on, memory stays bounded, and nothing is left when they have gone.
     """
     names = [f"load-{number:05}@demo.example" for number in range(1, ACCOUNTS + 1)]
-    exporter = daemon(config(wsdl, *names, interval=INTERVAL, environment=f", concurrency: {CONCURRENCY}"))
+    exporter = daemon(
+        config(wsdl, *names, interval=INTERVAL, environment=f", concurrency: {CONCURRENCY}"),
+        "--web.max-requests=0",  # those who ask and don't read have no place then that another would need
+    )
     polled = f'{POLLED}{{pac_environment="peer"}}'
     shown_when(exporter, lambda shown: shown.get(polled, 0) >= ACCOUNTS, timeout=40)
     before, alone = exporter.metrics(), scrape(exporter, SCRAPING_SECONDS / 2)

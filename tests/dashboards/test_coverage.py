@@ -11,6 +11,9 @@ from tests.support.dashboards.files import queries
 from tests.support.dashboards.monitored import Monitored
 
 UNUSED = {
+    "cfdi_exporter_connections_dropped": "somebody's clients hang: they look for it, we needn't",
+    "cfdi_exporter_log_lines_dropped": "a gap in the log: looked up when there is one",
+    "cfdi_exporter_requests_rejected": "the scraper that is rejected sees it as a target that is down",
     "process_virtual_memory_bytes": "address space that is reserved; memory that is used is shown",
 }
 NAME = re.compile(r"(?<![\w:])[a-z]\w+(?![\w:])")

@@ -1,6 +1,7 @@
 """The Dockerfile, as far as it goes without an engine; deploy/build-with-buildah.sh builds and runs it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -75,5 +76,11 @@ def test_the_health_check(demo: tuple[Process, str]) -> None:
     assert "127.0.0.1:10520" in arguments[-1]
     command = [sys.executable, *(argument.replace("127.0.0.1:10520", address) for argument in arguments)]
     assert subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
+    # As Docker puts them into each container where its client is configured so.
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9")
+    asked = subprocess.run(
+        command, capture_output=True, check=False, timeout=30, env={**os.environ, **proxies, "NO_PROXY": ""}
+    )
+    assert asked.returncode == 0
     assert process.stop() == 0
     assert subprocess.run(command, capture_output=True, check=False, timeout=30).returncode != 0

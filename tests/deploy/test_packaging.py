@@ -98,12 +98,12 @@ def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    """Every module, the marker that it is typed, and the licence; no tests, no tools."""
+    """Every module, the page's style, the marker that it is typed, and the licence; no tests, no tools."""
     info = f"{NAME}-{__version__}.dist-info"
     names = set(wheel.namelist())
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "exporter").rglob("*.py")}
     described = {name for name in names if name.startswith(f"{info}/")}
-    assert names - described == modules | {"exporter/py.typed"}
+    assert names - described == modules | {"exporter/py.typed", "exporter/page/style.css"}
     licence = wheel.read(f"{info}/licenses/LICENSE")
     assert licence == (ROOT / "LICENSE").read_bytes()
 

@@ -587,6 +587,10 @@ def test_the_exporter_s_own_families_stand_after_those_of_accounts() -> None:
         "cfdi_exporter_config_last_reload_success_timestamp_seconds": "gauge",
         "cfdi_exporter_storage_errors": "counter",
         "cfdi_exporter_build_info": "gauge",
+        "cfdi_exporter_log_lines_dropped": "counter",
+        "cfdi_exporter_requests_rejected": "counter",
+        "cfdi_exporter_connections_dropped": "counter",
+        "cfdi_exporter_web_config_last_reload_successful": "gauge",
     }
     assert any(family.name.startswith("process_") for family in families)
     assert openmetrics(exposition).count(b"# EOF") == 1

@@ -5,7 +5,7 @@ import random
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import count
 from multiprocessing.connection import Connection
@@ -54,7 +54,7 @@ class Site:
         """In the file that the configuration names."""
         (self._directory / "password").write_text(f"{password}\n")
 
-    def start(self, *flags: str, interval: str = "1s", command: tuple[str, ...] = EXPORTER) -> Daemon:
+    def start(self, *flags: str, interval: str = "1s", command: Sequence[str] = EXPORTER) -> Daemon:
         self.daemon = self._start(
             CONFIG.format(interval=interval, wsdl=self.provider.wsdl_url), *flags, command=command
         )

@@ -292,7 +292,7 @@ def test_nothing_on_the_page_can_cause_a_login() -> None:
     assert [form["method"] for form in page.all("form")] == ["get"]
     assert len(page.all("button")) == 1
     assert "/-/" not in "".join(
-        link["href"] or "" for link in page.all("a") if link["href"] not in ("/-/healthy", "/-/ready")
+        link["href"] or "" for link in page.all("a") if link["href"] not in ("./-/healthy", "./-/ready")
     )
 
 
@@ -721,10 +721,10 @@ def test_it_is_in_order_for_screen_readers() -> None:
 def test_it_links_to_the_other_pages_and_says_the_version() -> None:
     page = Document(document(board([], NOW), Query(), ENGLISH, Site("1.2.3", '/probe/"stamps"')))
     assert [link["href"] for link in page.all("a")][-4:] == [
-        '/probe/"stamps"',
-        "/config",
-        "/-/healthy",
-        "/-/ready",
+        './probe/"stamps"',
+        "./config",
+        "./-/healthy",
+        "./-/ready",
     ]
     assert "cfdi-stamps-exporter 1.2.3" in page.text
 

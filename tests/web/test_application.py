@@ -2,10 +2,12 @@
 
 import asyncio
 import gzip
+import ipaddress
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -20,9 +22,11 @@ from exporter.metrics import ExporterMetrics
 from exporter.page import Overview
 from exporter.polling.accounts import Accounts
 from exporter.web import delivery
-from exporter.web.addresses import bind, split_address
-from exporter.web.application import Pages, application
+from exporter.web.addresses import bind, shown_address, split_address
+from exporter.web.addresses import reachable as shown_in_url
+from exporter.web.application import Endpoints, application
 from exporter.web.auth import BasicAuth
+from exporter.web.delivery import Deliveries
 from exporter.web.negotiation import accepts_gzip, prefers_openmetrics
 from exporter.web.protection import Protection
 from tests.support.peers import FakeClock, happened
@@ -113,16 +117,19 @@ class Site:
         self.is_ready = True
         self.metrics = ExporterMetrics("abc123")
         self.exposition = exposition or Exposition(self.metrics, lambda: 0.0)
-        pages = Pages(
+        endpoints = Endpoints(
             exposition=self.exposition,
             ready=lambda: self.is_ready,
             shown=happened(),
-            config=lambda: "accounts:\n- name: acme\n  password: <secret>\n",
+            config=self._config,
             overview=Overview(Accounts(), FakeClock(), page.Site(__version__, telemetry_path)),
             telemetry_path=telemetry_path,
         )
-        self.application = application(pages, Protection(BasicAuth({}), {}))
+        self.application = application(endpoints, Protection(BasicAuth({}), {}), Deliveries())
         self.server = TestServer(self.application)
+
+    async def _config(self) -> bytes:
+        return b"accounts:\n- name: acme\n  password: <secret>\n"
 
     async def ask(
         self, path: str, method: str = "GET", **headers: str
@@ -270,7 +277,7 @@ async def test_the_page_for_people_links_to_the_others(site: Site) -> None:
     _, body = await site.ask("/")
     assert __version__.encode() in body
     for path in ("/metrics", "/config", "/-/healthy", "/-/ready"):
-        assert f'href="{path}"'.encode() in body
+        assert f'href=".{path}"'.encode() in body
 
 
 async def test_another_telemetry_path_is_served_and_linked_to() -> None:
@@ -278,7 +285,7 @@ async def test_another_telemetry_path_is_served_and_linked_to() -> None:
         response, _ = await site.ask("/probe/stamps")
         assert (response.status, response.headers["Content-Type"]) == (200, CONTENT_TYPES["text"])
         assert (await site.ask("/metrics"))[0].status == 404
-        assert b'href="/probe/stamps"' in (await site.ask("/"))[1]
+        assert b'href="./probe/stamps"' in (await site.ask("/"))[1]
 
 
 async def test_metrics_may_take_the_place_of_the_page_for_people() -> None:
@@ -365,34 +372,99 @@ def reachable(host: str, port: int) -> bool:
         return False
 
 
+@contextmanager
+def bound(address: str) -> Iterator[socket.socket]:
+    """The first that is bound there."""
+    listeners = bind(address)
+    try:
+        yield listeners[0]
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
 def test_a_host_alone_is_listened_on() -> None:
-    with closing(bind("127.0.0.1:0")) as listener:
+    with bound("127.0.0.1:0") as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
         assert reachable("127.0.0.1", listener.getsockname()[1])
 
 
-def test_a_name_is_looked_up() -> None:
-    with closing(bind("localhost:0")) as listener:
-        assert listener.getsockname()[0] in ("127.0.0.1", "::1")
+def test_all_addresses_of_a_name_are_bound_at_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where port 0 picks it; of those that this machine doesn't have there needs to be one."""
+    loopbacks = ["127.0.0.1", "127.0.0.2", *(["::1"] if has_ipv6() else [])]
+    look_up = socket.getaddrinfo
+
+    def several(_host: str, port: int, **hints: int) -> list[object]:
+        return [one for host in ("192.0.2.1", *loopbacks) for one in look_up(host, port, **hints)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    listeners = bind("localhost:0")
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    (port,) = {listener.getsockname()[1] for listener in listeners}
+    hosts = {listener.getsockname()[0] for listener in listeners}
+    assert hosts == set(loopbacks)
+    assert all(reachable(str(host), port) for host in hosts)
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_all_of_ipv6_is_all_of_ipv4_too() -> None:
+    """As with Go's exporters."""
+    with bound("[::]:0") as listener:
+        port = listener.getsockname()[1]
+        assert reachable("::1", port)
+        assert reachable("127.0.0.1", port)
+
+
+def link_local() -> str | None:
+    """An address that needs its interface to be named, if this machine has one."""
+    with suppress(OSError):
+        for line in Path("/proc/net/if_inet6").read_text().splitlines():
+            address, _index, _prefix, scope, _flags, interface = line.split()
+            if scope == "20":
+                return f"{ipaddress.IPv6Address(int(address, 16))}%{interface}"
+    return None
+
+
+@pytest.mark.skipif(link_local() is None, reason="no interface of this machine has a link-local address")
+def test_a_link_local_address_is_bound_with_its_interface() -> None:
+    with bound(f"[{link_local()}]:0") as listener:
+        assert shown_address(listener).startswith(f"[{link_local()}]:")
+        assert reachable(str(link_local()), listener.getsockname()[1])
+
+
+URLS = [
+    ("127.0.0.1:80", "127.0.0.1:80"),
+    ("0.0.0.0:80", "localhost:80"),
+    ("[::]:80", "localhost:80"),
+    ("[::1]:80", "[::1]:80"),
+    ("[fe80::1%eth0]:80", "[fe80::1%25eth0]:80"),
+]
+
+
+@pytest.mark.parametrize(("address", "url"), URLS)
+def test_an_address_is_shown_as_it_can_be_opened(address: str, url: str) -> None:
+    assert shown_in_url(address) == url
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_an_ipv6_host_is_listened_on_and_no_ipv4() -> None:
-    with closing(bind("[::1]:0")) as listener:
+    with bound("[::1]:0") as listener:
         port = listener.getsockname()[1]
         assert reachable("::1", port)
         assert not reachable("127.0.0.1", port)
 
 
 def test_no_host_is_all_addresses() -> None:
-    with closing(bind(":0")) as listener:
+    with bound(":0") as listener:
         port = listener.getsockname()[1]
         assert reachable("127.0.0.1", port)
         assert not has_ipv6() or reachable("::1", port)
 
 
 def test_a_port_that_is_taken_is_one_line_with_the_address() -> None:
-    with closing(bind("127.0.0.1:0")) as holder:
+    with bound("127.0.0.1:0") as holder:
         address = f"127.0.0.1:{holder.getsockname()[1]}"
         with pytest.raises(OSError, match="Address already in use") as caught:
             bind(address)
@@ -403,12 +475,12 @@ def test_a_port_that_is_taken_is_one_line_with_the_address() -> None:
 
 def test_a_port_that_was_just_given_up_can_be_had_again(free_port: int) -> None:
     """A restart must not wait for the connections of the run before."""
-    with closing(bind(f"127.0.0.1:{free_port}")) as listener:
+    with bound(f"127.0.0.1:{free_port}") as listener:
         client = socket.create_connection(("127.0.0.1", free_port))
         accepted, _ = listener.accept()
         accepted.close()  # the server closes first and keeps the port in TIME_WAIT
         client.close()
-    with closing(bind(f"127.0.0.1:{free_port}")) as listener:
+    with bound(f"127.0.0.1:{free_port}") as listener:
         assert listener.getsockname()[1] == free_port
 
 
@@ -423,7 +495,7 @@ async def test_a_bound_socket_serves() -> None:
     """As the daemon uses it."""
     runner = web.AppRunner(Site().server.app, access_log=None)
     await runner.setup()
-    listener = bind("127.0.0.1:0")
+    (listener,) = bind("127.0.0.1:0")
     try:
         await web.SockSite(runner, listener).start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/-/healthy"
@@ -433,15 +505,20 @@ async def test_a_bound_socket_serves() -> None:
         await runner.cleanup()
 
 
-@pytest.mark.parametrize("largest", [delivery._CHUNK, delivery._UNCOPIED])
+@pytest.mark.parametrize(
+    ("largest", "joined"),
+    [(delivery._UNCOPIED, delivery._CHUNK), (delivery._SECURE, delivery._SECURE)],
+)
 @given(pieces=st.lists(st.integers(0, 3 * delivery._CHUNK)))
-def test_a_body_is_written_in_few_chunks_none_of_them_large(largest: int, pieces: list[int]) -> None:
+def test_a_body_is_written_in_few_chunks_none_of_them_large(
+    largest: int, joined: int, pieces: list[int]
+) -> None:
     """Each costs as a write, and a client that doesn't read holds one: few bytes where it is a copy."""
     body = [number.to_bytes(1, "big") * size for number, size in enumerate(pieces[:255])]
-    chunks = list(delivery._chunks(body, largest))
+    chunks = list(delivery._chunks(body, largest, joined))
     assert b"".join(chunks) == b"".join(body)
-    assert all(len(chunk) <= (delivery._CHUNK if type(chunk) is bytes else largest) for chunk in chunks)
-    assert len(chunks) <= 3 * sum(map(len, body)) / delivery._CHUNK + 1
+    assert all(len(chunk) <= (joined if type(chunk) is bytes else largest) for chunk in chunks)
+    assert len(chunks) <= 3 * sum(map(len, body)) / joined + 1
 
 
 class HugeExposition(Exposition):

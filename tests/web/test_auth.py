@@ -8,9 +8,9 @@ from collections.abc import Callable
 import bcrypt
 import pytest
 
-from exporter.web.auth import CACHED, WAITING, BasicAuth, Verdict
+from exporter.web.auth import CACHED, WAITING, Admission, BasicAuth
 
-ALLOWED, REFUSED, BUSY = Verdict.ALLOWED, Verdict.REFUSED, Verdict.BUSY
+ALLOWED, REFUSED, BUSY = Admission.ALLOWED, Admission.REFUSED, Admission.BUSY
 
 
 def hashed(password: str, cost: int = 4) -> bytes:

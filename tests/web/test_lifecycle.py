@@ -6,19 +6,26 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from exporter.exposition.exposition import Exposition
 from exporter.guard.gate import ResumeTooSoonError
 from exporter.metrics import ExporterMetrics
 from exporter.simulator import Simulator
 from exporter.storage.engine import StorageError
-from exporter.web.application import Pages, application
+from exporter.web.application import Endpoints, application
 from exporter.web.auth import BasicAuth
+from exporter.web.delivery import Deliveries
 from exporter.web.protection import Protection
 from tests.support.configs import config
 from tests.support.peers import DaemonFactory, happened
 from tests.support.series import shown_when
 from tests.support.simulation import running
+
+
+async def no_config() -> bytes:
+    """Stands in for the configuration."""
+    return b""
 
 
 async def no_overview(_query: object, _languages: object) -> str:
@@ -31,30 +38,31 @@ class Site:
 
     def __init__(self) -> None:
         self.errors: tuple[str, ...] = ()
-        self.suspended = {"acme", "ñandú & co", ""}
+        self.suspended = {"acme", "ñandú & co", "", "ws+a@x"}
+        self.accounts = {*self.suspended, "globex", "two words", "two+words"}
         self.fails: Exception | None = None
         self.done: list[str] = []
-        pages = Pages(
+        endpoints = Endpoints(
             exposition=Exposition(ExporterMetrics("test"), time.time),
             ready=lambda: True,
             shown=happened(),
-            config=lambda: "",
+            config=no_config,
             overview=no_overview,
             telemetry_path="/metrics",
             reload=self._reload,
             resume=self._resume,
         )
-        self.server = TestServer(application(pages, Protection(BasicAuth({}), {})))
+        self.server = TestServer(application(endpoints, Protection(BasicAuth({}), {}), Deliveries()))
 
     async def _reload(self) -> tuple[str, ...]:
         self.done.append("reload")
         return self.errors
 
-    async def _resume(self, name: str) -> bool:
+    async def _resume(self, name: str) -> bool | None:
         self.done.append(name)
         if self.fails:
             raise self.fails
-        return name in self.suspended
+        return (name in self.suspended) if name in self.accounts else None
 
     async def post(
         self, path: str, headers: dict[str, str] | None = None
@@ -64,7 +72,7 @@ class Site:
     async def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None
     ) -> tuple[aiohttp.ClientResponse, str]:
-        url = f"http://127.0.0.1:{self.server.port}{path}"
+        url = URL(f"http://127.0.0.1:{self.server.port}{path}", encoded=True)  # as it is written
         async with (
             aiohttp.ClientSession() as client,
             client.request(method, url, headers=headers) as response,
@@ -99,6 +107,20 @@ async def test_a_suspension_is_lifted_by_name(site: Site, query: str, name: str)
     """Any name that the configuration allows, encoded as in any address."""
     response, text = await site.post(f"/-/resume?account={query}")
     assert (response.status, text, site.done) == (200, "resumed: one new try\n", [name])
+
+
+@pytest.mark.parametrize("query", ["ws+a@x", "ws%2Ba@x", "ws%2Ba%40x", "ws+a%40x"])
+async def test_a_plus_may_be_written_as_it_is(site: Site, query: str) -> None:
+    """In an address it is a blank: so curl sends it, and people mean what they wrote."""
+    response, text = await site.post(f"/-/resume?account={query}")
+    assert (response.status, text, site.done[-1]) == (200, "resumed: one new try\n", "ws+a@x")
+
+
+async def test_a_plus_that_is_a_blank_stays_one_where_an_account_is_called_so(site: Site) -> None:
+    """Nobody else is resumed in its place."""
+    site.suspended.add("two+words")
+    response, _ = await site.post("/-/resume?account=two+words")
+    assert (response.status, site.done) == (404, ["two words"])
 
 
 async def test_who_is_not_suspended_can_not_be_resumed(site: Site) -> None:

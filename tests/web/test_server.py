@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -20,7 +20,7 @@ import pytest
 from exporter import log
 from exporter.exposition.exposition import Exposition
 from exporter.metrics import ExporterMetrics
-from exporter.web.application import Pages
+from exporter.web.application import Endpoints
 from exporter.web.server import Server
 from tests.support.configs import config
 from tests.support.peers import Daemon, DaemonFactory, Response, eventually, happened
@@ -32,6 +32,7 @@ CONFIG = config("http://127.0.0.1:9/nobody?wsdl", "acme", interval="1h")
 USERS = f"basic_auth_users:\n  alice: {bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}\n"
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n"
 ALICE = basic_auth("alice", "right")
+RELOADED = "cfdi_exporter_web_config_last_reload_successful"
 GOOD = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -182,6 +183,13 @@ def test_an_odd_request_is_answered_and_the_server_goes_on(exporter: Daemon, att
     assert answer.split(" ")[1].startswith(status), answer
     assert answer.count("HTTP/") <= 2
     assert "Traceback" not in answer
+    head, _, body = answer.partition("\r\n\r\n")
+    if not status.startswith("2"):
+        assert body.count("\n") == 1
+        assert body.startswith(head.split(" ")[1])
+    assert "\r\nServer: cfdi-stamps-exporter\r\n" in head
+    assert "Python" not in answer
+    assert "aiohttp" not in answer
     assert exporter.get("/-/healthy").status == 200
 
 
@@ -254,6 +262,7 @@ class Serving:
     server: Server
     logged: io.StringIO
     address: str
+    metrics: ExporterMetrics
 
     @property
     def open(self) -> int:
@@ -262,28 +271,47 @@ class Serving:
         assert server is not None
         return len(server.connections)
 
+    def protection(self) -> tuple[object, ...]:
+        """What is in force."""
+        inside = self.server._protection
+        return inside.auth.users, inside.tls
+
     async def ask(self, path: str, headers: dict[str, str] | None = None) -> Response:
         return await asyncio.to_thread(request, self.address, path, headers)
 
 
 @asynccontextmanager
-async def serving(web_config: Path | None = None, config_size: int = 10) -> AsyncIterator[Serving]:
+async def serving(
+    web_config: Path | None = None, config_size: int = 10, max_requests: int = 40
+) -> AsyncIterator[Serving]:
     """Serve pages on loopback, `/config` with a text of a given size."""
     logged = io.StringIO()
-    pages = Pages(
-        exposition=Exposition(ExporterMetrics("test"), time.time),
+    metrics = ExporterMetrics("test")
+
+    async def config_text() -> bytes:
+        return b"x" * config_size
+
+    endpoints = Endpoints(
+        exposition=Exposition(metrics, time.time),
         ready=lambda: True,
         shown=happened(),
-        config=lambda: "x" * config_size,
+        config=config_text,
         overview=no_overview,
         telemetry_path="/metrics",
     )
-    server = Server(pages, ("127.0.0.1:0",), web_config, log.logger("debug", stream=logged))
+    server = Server(
+        endpoints,
+        ("127.0.0.1:0",),
+        web_config,
+        log.logger("debug", stream=logged),
+        metrics=metrics,
+        max_requests=max_requests,
+    )
     await server.start()
     try:
         address = listening_address(logged.getvalue(), "listening")
         assert address
-        yield Serving(server, logged, address)
+        yield Serving(server, logged, address, metrics)
     finally:
         await server.stop()
 
@@ -299,7 +327,7 @@ async def test_a_client_that_says_nothing_or_speaks_slowly_is_dropped(
     monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     """Nothing, half a request a byte at a time, or an answered one and then nothing: the time is limited."""
-    monkeypatch.setattr("exporter.web.server._IDLE", 2.0)
+    monkeypatch.setattr("exporter.web.connections._IDLE", 2.0)
     async with serving() as site:
         host, port = site.address.split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -344,6 +372,85 @@ async def test_a_client_that_never_reads_is_dropped(monkeypatch: pytest.MonkeyPa
         assert (await site.ask("/-/ready")).status == 200
         await until(lambda: site.open == 0, 30)
         client.close()
+
+
+@contextmanager
+def deaf(site: Serving, number: int, path: str = "/config") -> Iterator[list[socket.socket]]:
+    """So many clients that ask and don't read."""
+    host, port = site.address.split(":")
+    with ExitStack() as opened:
+        clients = []
+        for _ in range(number):
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((host, int(port)))
+            client.sendall(asked(path, last=False).encode())
+            clients.append(client)
+            opened.callback(client.close)
+        yield clients
+
+
+def counted(site: Serving, family: str) -> float:
+    """The value of one of the exporter's own counters."""
+    text = site.metrics.lines(openmetrics=False).decode()
+    return next(float(line.split(" ")[1]) for line in text.splitlines() if line.startswith(family))
+
+
+REJECTED = 'cfdi_exporter_requests_rejected_total{reason="max_requests"}'
+STALLED = 'cfdi_exporter_connections_dropped_total{reason="stalled"}'
+
+
+async def test_a_request_too_many_is_503_and_health_checks_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until one of those that aren't read has stalled: its client would take it from others for long."""
+    async with serving(config_size=8_000_000, max_requests=2) as site:
+        with deaf(site, 2):
+            await until(lambda: len(site.server._deliveries.served) == 2)
+            rejected = await site.ask("/metrics")
+            assert (rejected.status, rejected.headers["Retry-After"]) == (503, "5")
+            assert (rejected.headers["Connection"], rejected.text) == ("close", "503 Service Unavailable\n")
+            assert [(await site.ask(path)).status for path in ("/-/healthy", "/-/ready")] == [200, 200]
+            assert (counted(site, REJECTED), counted(site, STALLED)) == (1, 0)
+            monkeypatch.setattr("exporter.web.delivery.STALLED", 0.2)
+            await asyncio.sleep(0.3)
+            assert (await site.ask("/metrics")).status == 200
+            assert (counted(site, REJECTED), counted(site, STALLED)) == (1, 1)
+    assert "level=error" not in site.logged.getvalue()
+
+
+async def test_bodies_that_are_not_read_end_where_they_come_to_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of these is another body; what several hold at once counts once."""
+    monkeypatch.setattr("exporter.web.delivery.UNREAD", 20_000_000)
+    async with serving(config_size=8_000_000) as site:
+        with deaf(site, 5):
+            await until(lambda: counted(site, STALLED) == 3)
+            await until(lambda: site.open == 2)
+            assert site.server._deliveries._size == 16_000_000
+        await until(lambda: site.open == 0)
+        assert site.server._deliveries._size == 0
+        assert site.server._deliveries._held == {}
+
+
+async def test_a_connection_too_many_ends_the_one_that_is_idle_for_longest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not one whose answer is under way; with TLS those count, too, that haven't agreed on it yet."""
+    monkeypatch.setattr("exporter.web.server.most_clients", lambda: 10)
+    authority = Authority(tmp_path)
+    authority.issue("server")
+    for web in (None, with_web_config(tmp_path, TLS)):
+        async with serving(web) as site:
+            host, port = site.address.split(":")
+            idle = [await asyncio.open_connection(host, int(port)) for _ in range(30)]
+            tls = authority.client() if web else None
+            assert (await asyncio.to_thread(request, site.address, "/-/healthy", tls=tls)).status == 200
+            ended = [await asyncio.wait_for(reader.read(), 10) for reader, _ in idle[:20]]
+            assert ended == [b""] * 20
+            assert not any(reader.at_eof() for reader, _ in idle[21:])
+            assert counted(site, 'cfdi_exporter_connections_dropped_total{reason="limit"}') == 21
+            for _, writer in idle:
+                writer.close()
 
 
 async def test_a_stop_waits_for_nobody() -> None:
@@ -512,25 +619,75 @@ async def test_a_refused_file_is_tried_again_when_what_it_names_is_there(
         assert secure.status == 200
 
 
-@pytest.mark.parametrize(
-    ("after", "without"),
-    [("", "TLS, basic auth"), (USERS, "TLS"), (TLS, "basic auth"), (USERS + TLS, None)],
-    ids=["nothing", "users", "TLS", "both"],
-)
-async def test_it_warns_where_a_new_file_protects_less(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, without: str | None
+CLIENTS = TLS.replace("}\n", ", client_ca_file: ca.pem, client_auth_type: ")
+WEAKER = {
+    "nothing": (USERS + TLS, "", ["basic auth", "TLS"]),
+    "no TLS": (USERS + TLS, USERS, ["TLS"]),
+    "no users": (USERS + TLS, TLS, ["basic auth"]),
+    "no certificates of clients": (CLIENTS + "RequireAndVerifyClientCert}\n", TLS, ["client certificates"]),
+    "not each client": (
+        CLIENTS + "RequireAndVerifyClientCert}\n",
+        CLIENTS + "VerifyClientCertIfGiven}\n",
+        ["client certificates"],
+    ),
+    "an older TLS": (TLS.replace("}", ", min_version: TLS13}"), TLS, ["the higher min_version"]),
+}
+
+
+@pytest.mark.parametrize("case", WEAKER)
+async def test_a_reload_takes_no_protection_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    """An empty file is one too: a disk that was full when it was written leaves that behind."""
+    """An empty file is one too, such as one that is being written: the old one stays, which is said."""
     monkeypatch.setattr("exporter.web.server.SETTLE", 0.0)
     Authority(tmp_path).issue("server")
-    web = with_web_config(tmp_path, USERS + TLS)
+    strong, weak, lost = WEAKER[case]
+    web = with_web_config(tmp_path, strong)
     async with serving(web) as site:
-        web.write_text(after + "# changed\n")
+        before = site.protection()
+        web.write_text(weak)
+        for _ in range(3):
+            await site.server.refresh()
+        assert site.protection() == before
+        errors = [line for line in map(fields, site.logged.getvalue().splitlines()) if "error" in line]
+        assert [(line["msg"], line["error"]) for line in errors] == [
+            ("web configuration not reloaded", f"{web}: it takes {what} away, which needs a restart")
+            for what in lost
+        ]
+        assert f"{RELOADED} 0.0" in site.metrics.lines(openmetrics=False).decode()
+        web.write_text(strong)
         await site.server.refresh()
-        warnings = [line for line in map(fields, site.logged.getvalue().splitlines()) if "without" in line]
-        assert [(line["level"], line["without"]) for line in warnings] == (
-            [("warn", without)] if without else []
-        )
+        assert f"{RELOADED} 1.0" in site.metrics.lines(openmetrics=False).decode()
+
+
+async def test_more_protection_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.web.server.SETTLE", 0.0)
+    authority = Authority(tmp_path)
+    authority.issue("server")
+    web = with_web_config(tmp_path, "")
+    async with serving(web) as site:
+        web.write_text(USERS + TLS)
+        await site.server.refresh()
+        secure = await asyncio.to_thread(request, site.address, "/metrics", ALICE, tls=authority.client())
+        assert secure.status == 200
+
+
+async def test_what_is_wrong_is_tried_again_though_nothing_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not each reason why a file can't be read shows in it; it is logged once."""
+    monkeypatch.setattr("exporter.web.server.SETTLE", 0.0)
+    web = with_web_config(tmp_path, USERS)
+    async with serving(web) as site:
+        web.write_text("rate_limit: {}\n")
+        await site.server.refresh()
+        monkeypatch.setattr("exporter.web.server.RETRY", 0.0)
+        monkeypatch.setattr("exporter.watch.Watch.look", lambda *_: False)
+        for _ in range(3):
+            await site.server.refresh()
+        assert site.logged.getvalue().count('msg="web configuration not reloaded"') == 1
+        web.write_text(USERS)
+        await site.server.refresh()
         assert site.logged.getvalue().count('msg="web configuration reloaded"') == 1
 
 
