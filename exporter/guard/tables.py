@@ -10,6 +10,8 @@ import sqlite3
 from enum import IntEnum
 from typing import Final
 
+from exporter.config.model import login_key
+
 MOST_TRIES: Final = 3
 """The largest ``auth_attempts`` that can be configured: so many open tries stop every login."""
 
@@ -93,6 +95,24 @@ def open_tries(connection: sqlite3.Connection, now: float) -> None:
     )
     connection.execute("DROP TABLE charge")
     connection.execute("DROP TABLE credential_1")
+    _rename_logins(connection)
+
+
+def _rename_logins(connection: sqlite3.Connection) -> None:
+    """Give logins the names that they have from version 2 on: usernames are compared more loosely."""
+    for table, column in (
+        ("try", "login"),
+        ("credential", "login"),
+        ("resumption", "key"),
+        ("account", "key"),
+    ):
+        for (key,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall():  # noqa: S608
+            name = login_key(*key.split(" ", 1))
+            if name != key:
+                # Of two that are one login now, the one that has the name already stays.
+                connection.execute(
+                    f"UPDATE OR IGNORE {table} SET {column} = ? WHERE {column} = ?", (name, key)
+                )
 
 
 def lose_tries(connection: sqlite3.Connection, now: float) -> None:

@@ -132,7 +132,7 @@ class TestDaemon:
         eventually(lambda: daemon.log.count('msg="configuration reloaded"') == 2)
         time.sleep(1.5)
         site.shows(SUSPENDED, 1)
-        # Of the first wrong one's tries only those count that were kept before a kill: acceptance ended the rest.
+        # Of the first wrong one's tries those count that were kept before a kill: acceptance ended the rest.
         assert 2 <= site.new_tries() <= 4
 
     def test_killed_at_any_moment_of_its_tries(self, site: Site) -> None:

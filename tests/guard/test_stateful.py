@@ -73,7 +73,9 @@ class GuardMachine(RuleBasedStateMachine):
         self.arrivals: list[Try] = []
         self.proven = False
         self.unknown = 0
-        self.jumped = 0.0  # seconds by which the clock has jumped ahead, and the exporter can't know yet
+        # Seconds by which the clock has jumped ahead, and whether it has jumped at all, as long as the daemon
+        # can't know.
+        self.jumped, self.unnoticed = 0.0, False
         self.beside = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -149,7 +151,7 @@ class GuardMachine(RuleBasedStateMachine):
         try:
             self.run(self.life.poll(self.name))
             heard = not self.life.storage_errors
-            self.jumped = 0.0
+            self.jumped, self.unnoticed = 0.0, False
         finally:
             self.provider.script = []
             for tried in self.arrivals:
@@ -198,7 +200,7 @@ class GuardMachine(RuleBasedStateMachine):
         self.arrivals.clear()
         self.provider.open.clear()
         task = self.run(self.life.begin_poll(self.name))
-        self.jumped = 0.0
+        self.jumped, self.unnoticed = 0.0, False
         if self.arrivals:
             self.under_way.append((task, self.arrivals[0]))
         else:
@@ -230,12 +232,13 @@ class GuardMachine(RuleBasedStateMachine):
     def jump_ahead(self, seconds: float) -> None:
         """The wall clock alone. Who is killed before he can notice takes it for time that has passed."""
         self.clock.time_seconds += seconds
-        self.jumped += seconds
+        self.jumped, self.unnoticed = self.jumped + seconds, True
 
     @rule()
     def jump_back(self) -> None:
         """Likewise."""
         self.clock.time_seconds -= 30 * 24 * HOUR
+        self.unnoticed = True
 
     @rule(password=st.sampled_from((*PASSWORDS, "none of them")))
     def change_password_at_provider(self, password: str) -> None:
@@ -264,7 +267,7 @@ class GuardMachine(RuleBasedStateMachine):
         self.provider.open.set()
         self.proven, self.unknown = False, 0
         self.promise.aged(self.jumped)
-        self.jumped = 0.0
+        self.jumped, self.unnoticed = 0.0, False
         self.life = self.run(self.live())
 
     @precondition(is_idle)
@@ -275,9 +278,8 @@ class GuardMachine(RuleBasedStateMachine):
     )
     def check_beside(self, outcome: Outcome | None, password: str, looks: bool) -> None:
         """`check` in another process, with the password of its own configuration."""
-        if self.jumped:
-            self.run(self.life.roster.look_around())  # two that know of different times are another matter
-            self.jumped = 0.0
+        if self.unnoticed:
+            self.look()  # two processes that know of different times are another matter
         self.arrivals.clear()
         answer = self.answer(password, outcome)
         self.provider.script = [answer]
@@ -299,8 +301,11 @@ class GuardMachine(RuleBasedStateMachine):
     @rule()
     def look_around(self) -> None:
         """As the daemon does twice a minute."""
+        self.look()
+
+    def look(self) -> None:
         self.run(self.life.roster.look_around())
-        self.jumped = 0.0
+        self.jumped, self.unnoticed = 0.0, False
 
     @precondition(is_idle)
     @rule()
