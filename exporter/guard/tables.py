@@ -106,13 +106,13 @@ def _rename_logins(connection: sqlite3.Connection) -> None:
         ("resumption", "key"),
         ("account", "key"),
     ):
-        for (key,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall():  # noqa: S608
+        names = f"SELECT DISTINCT {column} FROM {table}"  # noqa: S608 - constant text
+        # Of two that are one login now, the one that has the name already stays.
+        rename = f"UPDATE OR IGNORE {table} SET {column} = ? WHERE {column} = ?"  # noqa: S608 - likewise
+        for (key,) in connection.execute(names).fetchall():
             name = login_key(*key.split(" ", 1))
             if name != key:
-                # Of two that are one login now, the one that has the name already stays.
-                connection.execute(
-                    f"UPDATE OR IGNORE {table} SET {column} = ? WHERE {column} = ?", (name, key)
-                )
+                connection.execute(rename, (name, key))
 
 
 def lose_tries(connection: sqlite3.Connection, now: float) -> None:

@@ -12,6 +12,7 @@ from exporter.account.outcome import Outcome, Verdict
 HOUR = 3600.0
 INTERVAL = 900.0
 OUTAGE = 600.0
+ROUNDING = 1e-3  # seconds: times are sums of others
 HOURS = (1, 2, 4, 8, 16, 24)
 
 
@@ -49,7 +50,7 @@ class Promise:
             self.broken.append(f"{password}: sent though {standing} tries stand")
         if password in self.stopped:
             self.broken.append(f"{password}: sent though it is suspended")
-        if not proven and now < self.not_before.get(password, 0.0):
+        if not proven and now < self.not_before.get(password, 0.0) - ROUNDING:
             self.broken.append(f"{password}: sent {self.not_before[password] - now} s too early")
         tried = Try(password, now, proven)
         self.open.append(tried)
@@ -115,10 +116,10 @@ class Promise:
 
     def lapse(self, now: float) -> None:
         """Let open tries lapse."""
-        self.open = [one for one in self.open if one.from_service or now - one.at < HOUR]
+        self.open = [one for one in self.open if one.from_service or now - one.at < HOUR - ROUNDING]
         while answered := sorted((one for one in self.open if one.from_service), key=lambda one: one.at):
             at = max(self.lapsed_at, answered[-1].at) + HOURS[min(self.lapses, 5)] * HOUR
-            if at > now:
+            if at > now + ROUNDING:
                 break
             self.open.remove(answered[0])
             self.lapses, self.lapsed_at = self.lapses + 1, at
