@@ -332,6 +332,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.process
 def test_a_process_that_was_frozen_takes_the_answer_that_came_meanwhile() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)

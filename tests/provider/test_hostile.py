@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.account.codes import RESPONSE_LABELS
 from exporter.account.outcome import Reason
+from exporter.provider.solucion_factible.codes import LABELS
 from tests.support.peers import Daemon, DaemonFactory, eventually
 from tests.support.peers.hostile import HOST, PATH, HostileProvider
 from tests.support.peers.logfmt import fields
@@ -25,8 +25,8 @@ from tests.support.peers.misbehaviour import (
     GOOD,
     HANDSHAKES,
     UNASKED,
-    WSDL_OF_GROUPS,
     WSDL_BOMBS,
+    WSDL_OF_GROUPS,
     WSDLS,
     Case,
     answers,
@@ -88,7 +88,7 @@ def outcomes(metrics: Mapping[str, float], name: str) -> dict[str, float]:
     failures = {
         reason.value: f'cfdi_poll_failures_total{{account="{name}",reason="{reason}"}}' for reason in Reason
     }
-    answers = {code: f'cfdi_responses_total{{account="{name}",code="{code}"}}' for code in RESPONSE_LABELS}
+    answers = {code: f'cfdi_responses_total{{account="{name}",code="{code}"}}' for code in LABELS}
     return {kind: metrics[sample] for kind, sample in (failures | answers).items() if metrics.get(sample)}
 
 
