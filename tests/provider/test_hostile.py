@@ -180,13 +180,14 @@ def test_no_answer_harms_anybody(daemon: DaemonFactory, show: Show) -> None:
 
 
 FOLLOWERS = {
-    "answers-twice-at-once": "healthy-3",
+    "answers-twice-at-once": "healthy-4",
     "answers-twice": "healthy-1",
-    "answers-on-and-on": "healthy-4",
+    "answers-on-and-on": "healthy-3",
     "says-junk-later": "healthy-0",
 }
-"""Accounts that are polled about a second after the others (the spread of the first polls is a hash of
-the name): late enough for what comes unasked, soon enough to be given the connection that it came on."""
+"""Accounts that are polled half a second or more after the others (the spread of the first polls is a hash of
+the name), or at once after it: late enough for what comes unasked, which a call that already waits would take
+for its answer, and soon enough to be given the connection that it came on."""
 
 
 def test_what_comes_unasked_is_nobody_s_answer(daemon: DaemonFactory, show: Show) -> None:
