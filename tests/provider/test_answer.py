@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
+from exporter.config.model import LARGEST_COUNT
 from exporter.provider.solucion_factible import answer
-from exporter.provider.solucion_factible.answer import LARGEST_COUNT
 from exporter.provider.solucion_factible.codes import CODES, code
 from exporter.provider.solucion_factible.envelope import MAX_ELEMENTS
 from tests.support.envelopes import SOAP11, envelope, fields

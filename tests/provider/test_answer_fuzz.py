@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
+from exporter.config.model import LARGEST_COUNT
 from exporter.provider.solucion_factible import answer
-from exporter.provider.solucion_factible.answer import LARGEST_COUNT
 from exporter.provider.solucion_factible.charset import in_utf8
 from exporter.provider.solucion_factible.codes import code
 from tests.support.places import DATA

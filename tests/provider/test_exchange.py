@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
@@ -27,6 +27,7 @@ from tests.support.peers.raw import (
     answering,
     chunk,
     closed_port,
+    deaf_port,
     http,
     listening,
     proxying,
@@ -68,14 +69,6 @@ class Envelope:
         if self.error:
             raise self.error
         return ENVELOPE
-
-
-@contextmanager
-def deaf_port() -> Iterator[int]:
-    """A port on which connections are neither accepted nor refused: its queue is full."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, socket.socket() as first:
-        first.connect(listener.getsockname())
-        yield listener.getsockname()[1]
 
 
 # The envelope, last of all. -----------------------------------------------------------------------------
@@ -332,6 +325,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.process
 def test_a_process_that_was_frozen_takes_the_answer_that_came_meanwhile() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)

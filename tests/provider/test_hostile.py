@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.account.codes import RESPONSE_LABELS
 from exporter.account.outcome import Reason
+from exporter.provider.solucion_factible.codes import LABELS
 from tests.support.peers import Daemon, DaemonFactory, eventually
 from tests.support.peers.hostile import HOST, PATH, HostileProvider
 from tests.support.peers.logfmt import fields
@@ -25,8 +25,8 @@ from tests.support.peers.misbehaviour import (
     GOOD,
     HANDSHAKES,
     UNASKED,
-    WSDL_OF_GROUPS,
     WSDL_BOMBS,
+    WSDL_OF_GROUPS,
     WSDLS,
     Case,
     answers,
@@ -88,7 +88,7 @@ def outcomes(metrics: Mapping[str, float], name: str) -> dict[str, float]:
     failures = {
         reason.value: f'cfdi_poll_failures_total{{account="{name}",reason="{reason}"}}' for reason in Reason
     }
-    answers = {code: f'cfdi_responses_total{{account="{name}",code="{code}"}}' for code in RESPONSE_LABELS}
+    answers = {code: f'cfdi_responses_total{{account="{name}",code="{code}"}}' for code in LABELS}
     return {kind: metrics[sample] for kind, sample in (failures | answers).items() if metrics.get(sample)}
 
 
@@ -180,13 +180,14 @@ def test_no_answer_harms_anybody(daemon: DaemonFactory, show: Show) -> None:
 
 
 FOLLOWERS = {
-    "answers-twice-at-once": "healthy-3",
+    "answers-twice-at-once": "healthy-4",
     "answers-twice": "healthy-1",
-    "answers-on-and-on": "healthy-4",
+    "answers-on-and-on": "healthy-3",
     "says-junk-later": "healthy-0",
 }
-"""Accounts that are polled about a second after the others (the spread of the first polls is a hash of
-the name): late enough for what comes unasked, soon enough to be given the connection that it came on."""
+"""Accounts that are polled half a second or more after the others (the spread of the first polls is a hash of
+the name), or at once after it: late enough for what comes unasked, which a call that already waits would take
+for its answer, and soon enough to be given the connection that it came on."""
 
 
 def test_what_comes_unasked_is_nobody_s_answer(daemon: DaemonFactory, show: Show) -> None:

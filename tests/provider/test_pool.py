@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.account.outcome import Failure, Reason
+from exporter.account.outcome import Reason
 from exporter.config import ConfigError, Environment, TlsConfig
 from exporter.provider.pool import Providers
-from exporter.provider.solucion_factible.provider import Provider
-from exporter.provider.solucion_factible.wsdl import Operation
+from exporter.provider.solucion_factible.provider import SolucionFactible
 from tests.support.peers import FakeClock
 from tests.support.peers.hostile import wsdl
 from tests.support.peers.raw import answering, http, server_tls, serving
@@ -19,18 +18,19 @@ from tests.support.peers.raw import answering, http, server_tls, serving
 
 @pytest.fixture
 async def providers(clock: FakeClock) -> AsyncIterator[Providers]:
-    providers = Providers(lambda environment: Provider(environment, clock, lambda *_, **__: None))
+    providers = Providers(lambda environment: SolucionFactible(environment, clock, lambda *_, **__: None))
     yield providers
     await providers.close()
 
 
 async def reason(providers: Providers, clock: FakeClock) -> Reason | None:
     clock.advance(60.0)
-    found = await providers["test"].operation(10.0)
-    return found.reason if isinstance(found, Failure) else None
+    failure = await providers["test"].ready(10.0)
+    return failure.reason if failure else None
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["ca_file", "the system's"])
+@pytest.mark.process
 async def test_every_reload_reads_anew_what_is_trusted(
     named: bool,
     providers: Providers,
@@ -56,7 +56,7 @@ async def test_every_reload_reads_anew_what_is_trusted(
         assert await reason(providers, clock) is None
         providers.use({"test": environment})
         assert providers["test"] is before, "with the WSDL that it has"
-        assert isinstance(await before.operation(0.0), Operation)
+        assert await before.ready(0.0) is None
 
 
 async def test_a_reload_whose_files_are_gone_changes_nothing(providers: Providers, ca_file: Path) -> None:

@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from exporter.account.codes import CODES
 
-from exporter.account.outcome import Failure, Outcome, Reading, Reason
+from exporter.account.outcome import Failure, Reading, Reason, Verdict, unsent
 from exporter.config import Account, Environment, TlsConfig
-from exporter.provider.solucion_factible.operation import Operation
-from exporter.provider.solucion_factible.provider import WSDL_DOCUMENTS, Provider
+from exporter.provider.solucion_factible.codes import CODES, code
+from exporter.provider.solucion_factible.provider import WSDL_DOCUMENTS, SolucionFactible
 from exporter.secret import Secret
 from exporter.simulator import PASSWORD, Simulator
+from tests.support.gates import ask
 from tests.support.peers import FakeClock
 from tests.support.places import DATA
+
+pytestmark = pytest.mark.process
 
 WSDL = (DATA / "wsdl" / "http-only.wsdl").read_text()
 GOOD = (DATA / "answers" / "axis2-200.xml").read_text()
@@ -84,8 +86,8 @@ class Log:
 
 
 @asynccontextmanager
-async def provider_of(wsdl: str, clock: FakeClock, log: Log | None = None) -> AsyncIterator[Provider]:
-    provider = Provider(Environment("test", wsdl, False, 4, None, TlsConfig()), clock, log or Log())
+async def provider_of(wsdl: str, clock: FakeClock, log: Log | None = None) -> AsyncIterator[SolucionFactible]:
+    provider = SolucionFactible(Environment("test", wsdl, False, 4, None, TlsConfig()), clock, log or Log())
     try:
         yield provider
     finally:
@@ -117,34 +119,31 @@ def account(username: str = "ws@acme.example", password: str = PASSWORD, timeout
     )
 
 
-async def ask(provider: Provider, operation: Operation, account: Account) -> Outcome:
-    return await provider.ask(operation, account, account.password)
+async def usable(provider: SolucionFactible) -> None:
+    assert await provider.ready(LIMIT) is None
 
 
-async def usable(provider: Provider) -> Operation:
-    operation = await provider.operation(LIMIT)
-    assert isinstance(operation, Operation), operation
-    return operation
-
-
-async def reloaded(service: Service, fetches: int) -> None:
-    """Wait until the WSDL was fetched so often, and has been read."""
-    async with asyncio.timeout(5):
+async def fetched(service: Service, fetches: int) -> None:
+    """Wait until the WSDL was fetched so often."""
+    async with asyncio.timeout(LIMIT):
         while len(service.fetched) < fetches:  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.005)
-    await loading_has_ended()
-    await asyncio.sleep(0.02)
+
+
+async def reloaded(provider: SolucionFactible, service: Service, fetches: int) -> None:
+    """Wait until the WSDL was fetched so often, and has been read."""
+    await fetched(service, fetches)
+    if provider._loading:
+        await asyncio.wait((provider._loading,), timeout=LIMIT)
 
 
 async def test_the_wsdl_is_loaded_once_however_many_need_it(service: Service, clock: FakeClock) -> None:
     async with provider_of(service.url, clock) as provider:
-        operations = await asyncio.gather(*(provider.operation(LIMIT) for _ in range(100)))
-        assert isinstance(operations[0], Operation)
-        assert operations[0].path == OLD
-        assert all(operation is operations[0] for operation in operations)
+        assert await asyncio.gather(*(provider.ready(LIMIT) for _ in range(100))) == [None] * 100
         clock.advance(86_400)
-        assert await provider.operation(LIMIT) is operations[0]
-    assert service.fetched == ["/ws"]
+        await usable(provider)
+        await ask(provider, account())
+    assert (service.fetched, service.called) == (["/ws"], [OLD])
 
 
 async def test_nothing_is_loaded_before_it_is_needed(service: Service, clock: FakeClock) -> None:
@@ -156,14 +155,12 @@ async def test_nothing_is_loaded_before_it_is_needed(service: Service, clock: Fa
 async def test_one_caller_that_gives_up_stops_nobody_else(service: Service, clock: FakeClock) -> None:
     service.open.clear()
     async with provider_of(service.url, clock) as provider:
-        patient = asyncio.create_task(provider.operation(LIMIT))
-        cancelled = asyncio.create_task(provider.operation(LIMIT))
-        assert await provider.operation(0.05) == Failure(
-            Reason.TIMEOUT, "the WSDL did not come within 0.05 s", sent=False
-        )
+        patient = asyncio.create_task(provider.ready(LIMIT))
+        cancelled = asyncio.create_task(provider.ready(LIMIT))
+        assert await provider.ready(0.05) == unsent(Reason.TIMEOUT, "the WSDL did not come within 0.05 s")
         cancelled.cancel()
         service.open.set()
-        assert isinstance(await patient, Operation)
+        assert await patient is None
     assert service.fetched == ["/ws"]
 
 
@@ -194,11 +191,11 @@ async def test_a_wsdl_that_cannot_be_had_says_why_to_every_caller(
     service: Service, clock: FakeClock, answer: tuple[int, str], reason: Reason, detail: str
 ) -> None:
     service.wsdl["/ws"] = answer
-    failure = Failure(reason, detail, sent=False)
+    failure = unsent(reason, detail)
     log = Log()
     async with provider_of(service.url, clock, log) as provider:
-        assert await asyncio.gather(*(provider.operation(LIMIT) for _ in range(5))) == [failure] * 5
-        assert await provider.operation(LIMIT) == failure, "also to those that come before the next load"
+        assert await asyncio.gather(*(provider.ready(LIMIT) for _ in range(5))) == [failure] * 5
+        assert await provider.ready(LIMIT) == failure, "also to those that come before the next load"
     assert service.fetched == ["/ws"]
     assert log.events == [
         ("WSDL not loaded", {"pac_environment": "test", "reason": reason, "detail": detail})
@@ -209,7 +206,7 @@ async def test_a_host_that_is_down_is_a_connection_failure(service: Service, clo
     url = service.url
     await service.server.close()
     async with provider_of(url, clock) as provider:
-        failure = await provider.operation(LIMIT)
+        failure = await provider.ready(LIMIT)
     assert isinstance(failure, Failure)
     assert (failure.reason, failure.sent) == (Reason.CONNECTION, False)
     assert failure.detail.startswith("loading the WSDL: no connection: ")
@@ -220,18 +217,18 @@ async def test_a_missing_wsdl_is_asked_for_less_and_less_often_then_had(
 ) -> None:
     service.wsdl["/ws"] = (503, "")
     async with provider_of(service.url, clock) as provider:
-        await provider.operation(LIMIT)
+        await provider.ready(LIMIT)
         for loads, wait in enumerate([1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0], start=1):
             clock.advance(wait - 0.01)
-            await asyncio.gather(*(provider.operation(LIMIT) for _ in range(20)))
+            await asyncio.gather(*(provider.ready(LIMIT) for _ in range(20)))
             assert len(service.fetched) == loads, f"before {wait} s have passed"
             clock.advance(0.01)
-            await asyncio.gather(*(provider.operation(LIMIT) for _ in range(20)))
+            await asyncio.gather(*(provider.ready(LIMIT) for _ in range(20)))
             assert len(service.fetched) == loads + 1, f"once {wait} s have passed"
         service.wsdl["/ws"] = (200, WSDL)
-        assert isinstance(await provider.operation(LIMIT), Failure)
+        assert isinstance(await provider.ready(LIMIT), Failure)
         clock.advance(30.0)
-        assert (await usable(provider)).path == OLD
+        await usable(provider)
 
 
 async def test_what_went_wrong_is_logged_once_until_it_changes(service: Service, clock: FakeClock) -> None:
@@ -239,7 +236,7 @@ async def test_what_went_wrong_is_logged_once_until_it_changes(service: Service,
     async with provider_of(service.url, clock, log) as provider:
         for status in (503, 503, 503, 404, 404):
             service.wsdl["/ws"] = (status, "")
-            await provider.operation(LIMIT)
+            await provider.ready(LIMIT)
             clock.advance(30.0)
         service.wsdl["/ws"] = (200, WSDL)
         await usable(provider)
@@ -255,14 +252,14 @@ async def test_the_same_trouble_after_a_recovery_is_logged_again(service: Servic
     log = Log()
     async with provider_of(service.url, clock, log) as provider:
         service.wsdl["/ws"] = (503, "")
-        await provider.operation(LIMIT)
+        await provider.ready(LIMIT)
         clock.advance(30.0)
         service.wsdl["/ws"] = (200, WSDL)
-        operation = await usable(provider)
+        await usable(provider)
         service.wsdl["/ws"], service.answer = (503, ""), (404, "")
         clock.advance(30.0)
-        await ask(provider, operation, account())
-        await reloaded(service, 3)
+        await ask(provider, account())
+        await reloaded(provider, service, 3)
     assert [event for event, _ in log.events] == ["WSDL not loaded", "WSDL loaded", "WSDL not loaded"]
 
 
@@ -277,7 +274,7 @@ RECURSIVE = WSDL.replace(
 async def test_no_wsdl_makes_the_asking_raise(service: Service, clock: FakeClock) -> None:
     service.wsdl["/ws"] = (200, RECURSIVE)
     async with provider_of(service.url, clock) as provider:
-        failure = await provider.operation(LIMIT)
+        failure = await provider.ready(LIMIT)
     assert isinstance(failure, Failure)
     assert (failure.reason, failure.sent) == (Reason.INVALID, False)
 
@@ -294,16 +291,25 @@ EMPTY_WSDL = '<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" targetNamesp
 async def test_what_a_wsdl_imports_is_fetched_from_the_same_host(service: Service, clock: FakeClock) -> None:
     service.wsdl = {"/ws": (200, importing("more/x.wsdl")), "/more/x.wsdl": (200, EMPTY_WSDL.format(""))}
     async with provider_of(service.url, clock) as provider:
-        assert (await usable(provider)).path == OLD
+        await usable(provider)
     assert service.fetched == ["/ws", "/more/x.wsdl"]
 
 
-@pytest.mark.parametrize("location", ["http://127.0.0.1:9/x.wsdl", (DATA / "wsdl" / "axis2.wsdl").as_uri()])
-async def test_nothing_else_is_imported(service: Service, clock: FakeClock, location: str) -> None:
-    service.wsdl["/ws"] = (200, importing(location))
-    detail = "loading the WSDL: the WSDL imports a document from another host"
+async def test_another_host_that_a_wsdl_names_is_not_asked(service: Service, clock: FakeClock) -> None:
+    service.wsdl = {
+        "/ws": (200, importing("http://127.0.0.1:9/x.wsdl")),
+        "/x.wsdl": (200, EMPTY_WSDL.format("")),
+    }
     async with provider_of(service.url, clock) as provider:
-        assert await provider.operation(LIMIT) == Failure(Reason.INVALID, detail, sent=False)
+        await usable(provider)
+    assert service.fetched == ["/ws", "/x.wsdl"]
+
+
+async def test_no_file_is_imported(service: Service, clock: FakeClock) -> None:
+    service.wsdl["/ws"] = (200, importing((DATA / "wsdl" / "axis2.wsdl").as_uri()))
+    detail = "the WSDL imports a document that has no http address"
+    async with provider_of(service.url, clock) as provider:
+        assert await provider.ready(LIMIT) == unsent(Reason.INVALID, detail)
 
 
 async def test_a_wsdl_of_endless_imports_is_given_up(service: Service, clock: FakeClock) -> None:
@@ -314,7 +320,7 @@ async def test_a_wsdl_of_endless_imports_is_given_up(service: Service, clock: Fa
     service.wsdl = {"/ws": (200, importing("/0")), **chain}
     detail = "loading the WSDL: the WSDL imports too many documents"
     async with provider_of(service.url, clock) as provider:
-        assert await provider.operation(LIMIT) == Failure(Reason.INVALID, detail, sent=False)
+        assert await provider.ready(LIMIT) == unsent(Reason.INVALID, detail)
     assert len(service.fetched) == WSDL_DOCUMENTS
 
 
@@ -323,7 +329,7 @@ async def test_closing_while_the_wsdl_is_loaded_leaves_nothing_behind(
 ) -> None:
     service.open.clear()
     async with provider_of(service.url, clock) as provider:
-        waiting = asyncio.create_task(provider.operation(LIMIT))
+        waiting = asyncio.create_task(provider.ready(LIMIT))
         await asyncio.sleep(0.1)
         assert service.fetched == ["/ws"]
         waiting.cancel()
@@ -343,25 +349,24 @@ async def simulator(clock: FakeClock) -> AsyncIterator[Simulator]:
 
 async def test_the_simulated_provider_s_figures_arrive(simulator: Simulator, clock: FakeClock) -> None:
     async with provider_of(simulator.wsdl_url, clock) as provider:
-        operation = await usable(provider)
+        await usable(provider)
         for username in ("healthy@demo.example", "low@demo.example"):
             balance = simulator.accounts[username].life.balance(simulator.now())
-            outcome = await ask(provider, operation, account(username))
+            outcome = await ask(provider, account(username))
             assert isinstance(outcome, Reading)
-            assert replace(outcome, message=None) == Reading(
-                200, balance.contracted, balance.used, balance.available
-            )
+            expected = Reading(code(200), balance.contracted, balance.used, balance.available)
+            assert replace(outcome, message=None) == expected
 
 
 async def test_every_documented_code_arrives(simulator: Simulator, clock: FakeClock) -> None:
     async with provider_of(simulator.wsdl_url, clock) as provider:
-        operation = await usable(provider)
-        statuses = []
-        for code in CODES:
-            outcome = await ask(provider, operation, account(f"code-{code}@demo.example"))
+        await usable(provider)
+        codes = []
+        for number in CODES:
+            outcome = await ask(provider, account(f"code-{number}@demo.example"))
             assert isinstance(outcome, Reading)
-            statuses.append(outcome.status)
-    assert statuses == list(CODES)
+            codes.append(outcome.code)
+    assert codes == [code(number) for number in CODES]
 
 
 @pytest.mark.parametrize("password", ["wrong", "<&]]>\"'", " " + PASSWORD, "é" * 500, "\r\n"])
@@ -369,9 +374,10 @@ async def test_a_wrong_password_is_601_and_one_login(
     simulator: Simulator, clock: FakeClock, password: str
 ) -> None:
     async with provider_of(simulator.wsdl_url, clock) as provider:
-        outcome = await ask(provider, await usable(provider), account("healthy@demo.example", password))
+        await usable(provider)
+        outcome = await ask(provider, account("healthy@demo.example", password))
     assert isinstance(outcome, Reading)
-    assert outcome.status == 601
+    assert outcome.code.number == 601
     assert simulator.accounts["healthy@demo.example"].calls == 1
 
 
@@ -381,9 +387,10 @@ async def test_a_password_of_any_characters_is_accepted_as_it_is(
     password = " a<b>&amp;]]>\"'\t\r\n$é😀 "
     simulator.accounts["healthy@demo.example"].password = password
     async with provider_of(simulator.wsdl_url, clock) as provider:
-        outcome = await ask(provider, await usable(provider), account("healthy@demo.example", password))
+        await usable(provider)
+        outcome = await ask(provider, account("healthy@demo.example", password))
     assert isinstance(outcome, Reading)
-    assert outcome.status == 200
+    assert outcome.code.number == 200
 
 
 async def test_an_answer_that_takes_too_long_is_a_timeout_and_may_have_been_a_login(
@@ -391,8 +398,11 @@ async def test_an_answer_that_takes_too_long_is_a_timeout_and_may_have_been_a_lo
 ) -> None:
     simulator.accounts["healthy@demo.example"].delay = 60.0
     async with provider_of(simulator.wsdl_url, clock) as provider:
-        outcome = await ask(provider, await usable(provider), account("healthy@demo.example", timeout=0.1))
-    assert outcome == Failure(Reason.TIMEOUT, "no complete answer within 0.1 s", sent=True)
+        await usable(provider)
+        outcome = await ask(provider, account("healthy@demo.example", timeout=0.1))
+    assert outcome == Failure(
+        Reason.TIMEOUT, "no complete answer within 0.1 s", verdict=Verdict.UNKNOWN_ON_THE_WAY
+    )
 
 
 @asynccontextmanager
@@ -415,58 +425,12 @@ async def dripping() -> AsyncIterator[str]:
             await gone.wait()
 
 
-async def test_an_answer_that_drips_is_a_timeout(service: Service, clock: FakeClock) -> None:
-    async with provider_of(service.url, clock) as provider:
-        operation = await usable(provider)
-    async with dripping() as address, provider_of(address, clock) as provider:
-        outcome = await ask(provider, operation, account(timeout=0.1))
-    assert outcome == Failure(Reason.TIMEOUT, "no complete answer within 0.1 s", sent=True)
-
-
 async def test_a_wsdl_that_drips_takes_no_longer_than_the_limit_and_ends_with_the_provider(
     clock: FakeClock,
 ) -> None:
     async with dripping() as address, provider_of(address, clock) as provider:
-        outcome = await provider.operation(0.1)
-    assert outcome == Failure(Reason.TIMEOUT, "the WSDL did not come within 0.1 s", sent=False)
-
-
-OUTCOMES: list[tuple[str, tuple[int, str], Reading | Failure]] = [
-    ("good", (200, GOOD), reading(200, 5000, 3760, 1240, "El proceso se completó correctamente.")),
-    ("refused", (200, REFUSED), reading(601, message="Usuario o contraseña incorrectos")),
-    ("fault", (500, FAULT), Failure(Reason.FAULT, "the service answered with a SOAP fault")),
-    ("fault with status 200", (200, FAULT), Failure(Reason.FAULT, "the service answered with a SOAP fault")),
-    ("fault with another status", (503, FAULT), Failure(Reason.HTTP, "HTTP status 503")),
-    ("answer with status 500", (500, GOOD), Failure(Reason.HTTP, "HTTP status 500")),
-    ("HTML with status 500", (500, "<html/>"), Failure(Reason.HTTP, "HTTP status 500")),
-    ("HTML with status 502", (502, "<html/>"), Failure(Reason.HTTP, "HTTP status 502")),
-    ("HTML with status 200", (200, "<html/>"), Failure(Reason.INVALID, "the answer is not a SOAP envelope")),
-    ("empty", (200, ""), Failure(Reason.INVALID, "the answer is not well-formed XML")),
-    ("accepted", (202, GOOD), Failure(Reason.HTTP, "HTTP status 202")),
-    ("redirect", (307, ""), Failure(Reason.HTTP, "HTTP status 307")),
-]
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"), [case[1:] for case in OUTCOMES], ids=[c[0] for c in OUTCOMES]
-)
-async def test_what_the_service_answers_is_what_asking_ends_in(
-    service: Service, clock: FakeClock, answer: tuple[int, str], expected: Reading | Failure
-) -> None:
-    service.answer = answer
-    async with provider_of(service.url, clock) as provider:
-        outcome = await ask(provider, await usable(provider), account(password="s3cret"))
-    assert outcome == expected
-    assert service.called == [OLD], "one login, and no second one of its own accord"
-
-
-async def test_a_provider_that_went_down_is_a_connection_failure(service: Service, clock: FakeClock) -> None:
-    async with provider_of(service.url, clock) as provider:
-        operation = await usable(provider)
-        await service.server.close()
-        outcome = await ask(provider, operation, account())
-    assert isinstance(outcome, Failure)
-    assert outcome.reason is Reason.CONNECTION
+        outcome = await provider.ready(0.1)
+    assert outcome == unsent(Reason.TIMEOUT, "the WSDL did not come within 0.1 s")
 
 
 DOUBTS = [
@@ -484,79 +448,75 @@ async def test_a_service_that_moved_is_found_again_and_asked_as_before_meanwhile
 ) -> None:
     log = Log()
     async with provider_of(service.url, clock, log) as provider:
-        old = await usable(provider)
+        await usable(provider)
         clock.advance(1.0)
         service.wsdl["/ws"], service.answer = (200, WSDL.replace("Utilerias.Http11", "Moved.Http11")), answer
         service.open.clear()
-        await ask(provider, old, account())
-        await reloaded_or_asked(service, 2)
-        assert await provider.operation(0.05) is old
+        await ask(provider, account())
+        await fetched(service, 2)
+        assert await provider.ready(0.05) is None, "it has the old one"
+        await ask(provider, account())
         service.open.set()
-        await reloaded(service, 2)
-        new = await usable(provider)
+        await reloaded(provider, service, 2)
         service.answer = (200, GOOD)
-        assert isinstance(await ask(provider, new, account()), Reading)
-    assert service.called == [OLD, NEW]
+        assert isinstance(await ask(provider, account()), Reading)
+    assert service.called == [OLD, OLD, NEW]
     assert [fields["path"] for _, fields in log.events] == [OLD, NEW]
 
 
-async def reloaded_or_asked(service: Service, fetches: int) -> None:
-    async with asyncio.timeout(5):
-        while len(service.fetched) < fetches:  # noqa: ASYNC110 - the server tells nobody
-            await asyncio.sleep(0.005)
-
-
-@pytest.mark.parametrize("code", [200, 500, 503, 601, 602, 630, 633])
+@pytest.mark.parametrize("number", [200, 500, 503, 601, 602, 630, 633])
 async def test_other_answers_are_no_reason_to_load_the_wsdl_again(
-    service: Service, clock: FakeClock, code: int
+    service: Service, clock: FakeClock, number: int
 ) -> None:
-    service.answer = (200, GOOD.replace("status>200<", f"status>{code}<"))
+    service.answer = (200, GOOD.replace("status>200<", f"status>{number}<"))
     async with provider_of(service.url, clock) as provider:
-        operation = await usable(provider)
+        await usable(provider)
         for _ in range(3):
             clock.advance(60.0)
-            await ask(provider, operation, account())
+            await ask(provider, account())
         await asyncio.sleep(0.02)
     assert service.fetched == ["/ws"]
 
 
 async def test_a_reload_that_fails_keeps_the_operation(service: Service, clock: FakeClock) -> None:
     async with provider_of(service.url, clock) as provider:
-        old = await usable(provider)
+        await usable(provider)
         clock.advance(1.0)
         service.wsdl["/ws"], service.answer = (503, ""), (404, "")
-        await ask(provider, old, account())
-        await reloaded(service, 2)
-        assert await provider.operation(LIMIT) is old
+        await ask(provider, account())
+        await reloaded(provider, service, 2)
+        await usable(provider)
+        await ask(provider, account())
+    assert service.called == [OLD, OLD]
 
 
 async def test_lasting_trouble_reloads_less_and_less_often(service: Service, clock: FakeClock) -> None:
     """A service that is down for hours is not asked for its WSDL with every poll of every account."""
     service.answer = (500, FAULT)
     async with provider_of(service.url, clock) as provider:
-        operation = await usable(provider)
+        await usable(provider)
         for loads, wait in enumerate([1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0], start=1):
             clock.advance(wait - 0.01)
-            await asyncio.gather(*(ask(provider, operation, account()) for _ in range(5)))
+            await asyncio.gather(*(ask(provider, account()) for _ in range(5)))
             assert len(service.fetched) == loads, f"before {wait} s have passed"
             clock.advance(0.01)
-            await ask(provider, operation, account())
-            await reloaded(service, loads + 1)
+            await ask(provider, account())
+            await reloaded(provider, service, loads + 1)
 
 
 async def test_no_secret_is_logged_or_told(service: Service, clock: FakeClock) -> None:
     log = Log()
     service.answer = (200, "<html>s3cret</html>")
     async with provider_of(service.url, clock, log) as provider:
-        operation = await usable(provider)
-        outcome = await ask(provider, operation, account(password="s3cret"))
-    assert "s3cret" not in repr((log.events, outcome, operation))
+        await usable(provider)
+        outcome = await ask(provider, account(password="s3cret"))
+        assert "s3cret" not in repr((log.events, outcome, vars(provider)))
 
 
 async def test_closing_ends_no_poll_that_waits_for_the_wsdl(clock: FakeClock) -> None:
     """A reload replaces a provider that hangs: the polls that wait must go on to their next time."""
     async with dripping() as wsdl, provider_of(wsdl, clock) as provider:
-        waiting = asyncio.create_task(provider.operation(30.0))
+        waiting = asyncio.create_task(provider.ready(30.0))
         await asyncio.sleep(0.05)
         await provider.close_when_idle()
         outcome = await asyncio.wait_for(waiting, 5)

@@ -17,6 +17,8 @@ from exporter.provider.solucion_factible.operation import Operation
 from exporter.provider.solucion_factible.wsdl_process import read_in_process
 from tests.support.places import DATA
 
+pytestmark = pytest.mark.process
+
 WSDLS = DATA / "wsdl"
 URL = "https://pac.example/ws/main"
 IMPORTS = "https://pac.example/ws/imports.wsdl"

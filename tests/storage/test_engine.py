@@ -228,6 +228,7 @@ class TestTransactions:
             together = (storage.transact(synchronous, durable=durable) for durable in (False, True, False))
             assert await asyncio.gather(*together) == [full] * 3
 
+    @pytest.mark.process
     async def test_a_kill_loses_nothing_that_was_not_durable(self, path: Path) -> None:
         """The kernel has it."""
         writer = await asyncio.create_subprocess_exec(

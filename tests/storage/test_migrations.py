@@ -92,6 +92,7 @@ def test_a_step_that_fails_leaves_all_as_it_was(path: Path) -> None:
         assert rows(db) == [(2, NOW), (4, NOW), (6, NOW)]
 
 
+@pytest.mark.process
 def test_a_migration_that_is_killed_begins_anew(path: Path) -> None:
     """And has lost nothing."""
 
@@ -111,6 +112,7 @@ def test_a_migration_that_is_killed_begins_anew(path: Path) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE kept", "PRAGMA user_version = 2", "COMMIT"])
+@pytest.mark.process
 def test_killed_before_each_statement(path: Path, statement: str) -> None:
     """The step and its count are one."""
 
@@ -133,6 +135,7 @@ def test_killed_before_each_statement(path: Path, statement: str) -> None:
         assert (rows(db), version(db)) == ([(1,), (2,), (3,)], 1)
 
 
+@pytest.mark.process
 def test_processes_that_migrate_at_once_take_each_step_once(path: Path) -> None:
     """The daemon and `check`, at the first start after an upgrade."""
 

@@ -111,6 +111,7 @@ needs_mounts = pytest.mark.skipif(
 
 
 @needs_mounts
+@pytest.mark.process
 class TestMounts:
     """As containers have them."""
 
@@ -259,6 +260,7 @@ class TestWhileItRuns:
             assert await storage.transact(insert) == 1
             assert storage.works
 
+    @pytest.mark.process
     async def test_another_name(self, path: Path, tmp_path: Path) -> None:
         """Whoever comes by it shall not find a daemon that writes."""
         other = tmp_path / "other.db"
@@ -285,6 +287,7 @@ class TestWhileItRuns:
     @pytest.mark.parametrize(
         "gone", [("state.db.lock",), ("state.db", "state.db-wal", "state.db-shm", "state.db.lock")]
     )
+    @pytest.mark.process
     async def test_no_second_daemon_though_the_lock_is_deleted(
         self, path: Path, gone: tuple[str, ...]
     ) -> None:

@@ -13,9 +13,10 @@ from signal import SIGHUP, SIGTERM
 import pytest
 
 from exporter.simulator import PASSWORD, Simulator
-from tests.daemon.test_end_to_end import running, shown_when
 from tests.support.peers import Daemon, DaemonFactory, eventually
 from tests.support.peers.daemon import EXPORTER
+from tests.support.series import shown_when
+from tests.support.simulation import running
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -22,6 +22,8 @@ WRITE = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from exporter.daemon.state_file import open_storage
+
+pytestmark = pytest.mark.process
 async def write():
     storage = open_storage(Path(sys.argv[1]), exclusive=sys.argv[2] == "daemon", now=0.0)
     for number in range(int(sys.argv[3])):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -93,8 +94,10 @@ class SolucionFactible:
 
     async def _send(self, account: Account, permit: Permit) -> Outcome:
         operation = self._operation
-        if operation is None or self._retired:
+        if self._retired:
             return _RETIRED
+        if operation is None:
+            return self._failure
         self._asking += 1
         self._idle.clear()
         try:
@@ -178,6 +181,10 @@ class SolucionFactible:
 
 
 def _judge(answer: HttpAnswer, now: float) -> Outcome:
+    """What an answer says, or what it means that it was cut short.
+
+    A refusal counts in what came, and a status that is no success counts though its body was cut.
+    """
     outcome = read(
         answer.status,
         answer.content_type,
@@ -187,8 +194,15 @@ def _judge(answer: HttpAnswer, now: float) -> Outcome:
         retry_after=answer.retry_after,
     )
     cut = answer.cut
-    if cut and isinstance(outcome, Failure) and (answer.status == 200 or cut.reason is Reason.TIMEOUT):
+    if cut is None or isinstance(outcome, Reading):
+        return outcome
+    if answer.status == 200:
         return _lost(cut)
+    if cut.reason is Reason.TIMEOUT:
+        # The service may have been busy with the credential all the time.
+        neutral = outcome.verdict is Verdict.NEUTRAL
+        verdict = Verdict.UNKNOWN_ON_THE_WAY if neutral else outcome.verdict
+        return replace(outcome, reason=cut.reason, detail=cut.detail, verdict=verdict)
     return outcome
 
 
