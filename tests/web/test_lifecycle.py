@@ -35,7 +35,7 @@ class Site:
         self.fails: Exception | None = None
         self.done: list[str] = []
         pages = Pages(
-            exposition=Exposition(ExporterMetrics("test"), time.time),
+            exposition=Exposition(ExporterMetrics("test"), time),
             ready=lambda: True,
             shown=happened(),
             config=lambda: "",

@@ -271,7 +271,7 @@ async def serving(web_config: Path | None = None, config_size: int = 10) -> Asyn
     """Serve pages on loopback, `/config` with a text of a given size."""
     logged = io.StringIO()
     pages = Pages(
-        exposition=Exposition(ExporterMetrics("test"), time.time),
+        exposition=Exposition(ExporterMetrics("test"), time),
         ready=lambda: True,
         shown=happened(),
         config=lambda: "x" * config_size,
