@@ -105,16 +105,18 @@ class Poller:
             monotonic=self._clock.monotonic(),
             jitter=random.random(),  # noqa: S311 - it spreads load, nothing is guarded by it
         )
-        if after.next_poll is not None and free_at > after.next_poll:
-            # Said at once, and not only when the guard holds the next poll: that could only be held.
-            after = postponed(after, free_at, blocked=True)
+        # Kept back at once, not at the next poll, which could only be held. Who has waited already goes on
+        # waiting, though single tries lapse in between: so it is one wait, and not one for each of them.
+        due = after.next_poll
+        if due is not None and (free_at > due or (present.state.blocked and free_at > now)):
+            after = postponed(after, max(due, free_at), blocked=True)
         # Kept first: whatever the telling may run into, what follows from the answer stands.
-        due = self._keep(monitored, present, after)
+        due_at = self._keep(monitored, present, after)
         self._metrics.poll_counted(present.account.environment.name, _label(tried.outcome))
         self._events.polled(present.account, present.state, after, tried.outcome)
         if after.blocked and not present.state.blocked:
             self._events.blocked(present.account, free_at)
-        return due
+        return due_at
 
     async def _ask(self, monitored: Monitored) -> Tried | Held | None:
         """Ask for the balance.
