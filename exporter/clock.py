@@ -1,6 +1,13 @@
 """The two clocks, as the module ``time`` has them; tests inject their own."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Moment(NamedTuple):
+    """A moment on both clocks, in seconds."""
+
+    time: float
+    monotonic: float
 
 
 class Clock(Protocol):

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import prometheus_client
@@ -47,6 +47,20 @@ class ExporterMetrics:
             buckets=POLL_BUCKETS,
             registry=self.registry,
         )
+        self._responses = Counter(
+            "cfdi_provider_responses_total",
+            "Answers to all accounts by the provider's status code (status); undocumented codes are other.",
+            ["pac_environment", "code"],
+            registry=self.registry,
+        )
+        self._failures = Counter(
+            "cfdi_provider_poll_failures_total",
+            "Polls that got no answer from the provider, by reason, of all accounts.",
+            ["pac_environment", "reason"],
+            registry=self.registry,
+        )
+        # By environment and label: to look a counter up here takes a fraction of the library's time.
+        self._counters: dict[str, dict[str, Counter]] = {}
         self._poll_lag = Histogram(
             "cfdi_exporter_poll_lag_seconds",
             "How late polls start after they are due.",
@@ -110,6 +124,29 @@ class ExporterMetrics:
         self._own: dict[bool, bytes] = {}  # as lines, until something changes
         self._process: dict[bool, tuple[float, bytes]] = {}  # as lines, and when they were made
 
+    def use_environments(self, codes: Mapping[str, Sequence[str]], reasons: Sequence[str]) -> None:
+        """Count the polls of these environments, and of no others.
+
+        ``codes`` are the labels of an environment's codes, by its name; ``reasons`` those of all failures.
+        A new one's counters are there from now on, at 0; one that is gone takes its series along.
+        """
+        self._own.clear()
+        for name in self._counters.keys() - codes.keys():
+            del self._counters[name]
+            for family in (self._poll_duration, self._responses, self._failures):
+                family.remove_by_labels({"pac_environment": name})
+        for name in codes.keys() - self._counters.keys():
+            self._counters[name] = {
+                **{code: self._responses.labels(name, code) for code in codes[name]},
+                **{reason: self._failures.labels(name, reason) for reason in reasons},
+            }
+
+    def poll_counted(self, environment: str, label: str) -> None:
+        """Count what a poll of an environment ended in: a code's label, or the reason of a failure."""
+        if counter := self._counters.get(environment, {}).get(label):
+            self._own.clear()
+            counter.inc()
+
     def poll_started(self, late: float) -> None:
         """Count a poll that started so many seconds after it was due."""
         self._own.clear()
@@ -117,8 +154,9 @@ class ExporterMetrics:
 
     def poll_ended(self, environment: str, seconds: float) -> None:
         """Count a poll that was sent, by the time from then to its outcome."""
-        self._own.clear()
-        self._poll_duration.labels(environment).observe(seconds)
+        if environment in self._counters:  # a reload may have removed it meanwhile
+            self._own.clear()
+            self._poll_duration.labels(environment).observe(seconds)
 
     def config_loaded(self, at: float) -> None:
         """Tell that the configuration was taken up, at a Unix time."""

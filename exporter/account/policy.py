@@ -42,14 +42,16 @@ def step(
     suspension: Suspension | None,
     started: float,
     now: float,
+    monotonic: float,
     jitter: float,
 ) -> State:
     """Return the state after a poll.
 
     ``proven`` and ``suspension`` are what holds of the login after it. ``started`` is when the poll was sent
-    and ``now`` when it ended (Unix time); ``jitter`` is a number from 0 to 1 that differs between polls.
+    and ``now`` when it ended (Unix time), ``monotonic`` likewise; ``jitter`` is a number from 0 to 1 that
+    differs between polls.
     """
-    after = _counted(state, outcome, now)
+    after = _counted(state, outcome, now, monotonic)
     if suspension:
         return suspended(after, suspension)
     if isinstance(outcome, Reading) and outcome.effect is Effect.BALANCE:
@@ -80,13 +82,13 @@ def postponed(state: State, due: float, *, blocked: bool) -> State:
     return replace(state, next_poll=due, blocked=blocked)
 
 
-def _counted(state: State, outcome: Outcome, now: float) -> State:
+def _counted(state: State, outcome: Outcome, now: float, monotonic: float) -> State:
     if isinstance(outcome, Failure):
-        failures = one_more(state.failures, outcome.reason.value)
+        failures = one_more(state.failures, outcome.reason.value, monotonic)
         return replace(state, failures=failures, up=False, last_outcome=outcome, last_poll=now, blocked=False)
     return replace(
         state,
-        responses=one_more(state.responses, outcome.code.label),
+        responses=one_more(state.responses, outcome.code.label, monotonic),
         up=False,
         last_outcome=outcome,
         last_code=outcome.code,

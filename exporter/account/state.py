@@ -1,12 +1,29 @@
 """All that is known of an account: immutable, each poll makes a new one."""
 
 from dataclasses import dataclass, replace
+from math import inf
+from typing import Final, NamedTuple
 
 from exporter.account.outcome import Code, Outcome
 from exporter.config.model import LARGEST_COUNT
 
-Counts = tuple[tuple[str, int], ...]
-"""How often each value of a label was seen, in the order in which they came up."""
+ALWAYS: Final = -inf
+"""Since when a label is there that is counted from the start."""
+
+
+class Count(NamedTuple):
+    """How often a value of a label was seen, and since when it is there (monotonic time).
+
+    Neither outlives the process. Unix time wouldn't do: where a clock is set back no count may come anew.
+    """
+
+    label: str
+    times: int
+    since: float = ALWAYS
+
+
+Counts = tuple[Count, ...]
+"""In the order in which they came up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +94,12 @@ def figure(stamps: Figure | None, stale_after: float, now: float) -> int | None:
     return stamps.stamps if stamps and now - stamps.at <= stale_after else None
 
 
-def one_more(counts: Counts, label: str) -> Counts:
-    """Return the counts with a label seen once more."""
-    for place, (seen, count) in enumerate(counts):
+def one_more(counts: Counts, label: str, monotonic: float) -> Counts:
+    """Return the counts with a label seen once more, at a monotonic time."""
+    for place, (seen, times, since) in enumerate(counts):
         if seen == label:
-            return (*counts[:place], (label, count + 1), *counts[place + 1 :])
-    return (*counts, (label, 1))
+            return (*counts[:place], Count(label, times + 1, since), *counts[place + 1 :])
+    return (*counts, Count(label, 1, monotonic))
 
 
 def as_of(state: State, now: float) -> State:

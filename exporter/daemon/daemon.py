@@ -84,7 +84,7 @@ class Daemon:
         self._metrics = ExporterMetrics(
             os.environ.get("CFDI_EXPORTER_REVISION", "unknown"), log_lines_dropped=options.log_lines_dropped
         )
-        self._exposition = Exposition(self._metrics, self._clock.time)
+        self._exposition = Exposition(self._metrics, self._clock)
         self._shown = asyncio.Event()  # set once the accounts are
         self._reloading = Reloading(
             load_config,
@@ -214,6 +214,7 @@ class Daemon:
             gate,
             arrange=self._exposition.arrange,
             clock=self._clock,
+            metrics=self._metrics,
             log=self._log,
             states=storage.read(lambda db: load(db, self._clock.time(), codes.code)),
             remembered=storage.read(lambda db: remembered(db, codes.code)),

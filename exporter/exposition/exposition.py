@@ -8,15 +8,16 @@ import asyncio
 import heapq
 import itertools
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from exporter.account.state import State
+from exporter.clock import Clock, Moment
 from exporter.config import Account
 from exporter.exposition.blocks import SIZE, Block, Families
 from exporter.exposition.deflate import Deflated, deflated
-from exporter.exposition.families import ACCOUNT_FAMILIES
+from exporter.exposition.families import ACCOUNT_FAMILIES, changes_at
 from exporter.exposition.lines import Writer, header
 from exporter.metrics import OPENMETRICS_END, ExporterMetrics
 
@@ -51,15 +52,15 @@ _DEFLATED_HEADERS: Final[dict[Form, Families]] = {
 class _Shown:
     """An account that is shown: its state, and where its lines are."""
 
-    __slots__ = ("at", "block", "place", "stale_at", "state", "writer")
+    __slots__ = ("at", "block", "due", "place", "state", "writer")
 
     def __init__(self, block: Block, place: int) -> None:
         self.block = block
         self.place = place
         self.writer: Writer | None = None  # until it has a state
         self.state = State()
-        self.at: float | None = None  # when its lines were last rendered
-        self.stale_at: float | None = None  # when it is to be rendered anew without a poll
+        self.at: Moment | None = None  # when its lines were last rendered
+        self.due: float | None = None  # when it is to be rendered anew without a poll (Unix time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +77,16 @@ class _Compressed:
 class Exposition:
     """The metrics of all accounts and of the exporter itself, ready to serve.
 
-    ``metrics`` are the exporter's own, ``None`` for none. ``now`` returns Unix time: figures leave the
-    exposition when they get stale, without a poll.
+    ``metrics`` are the exporter's own, ``None`` for none. By the ``clock`` figures leave the exposition when
+    they get stale, and counts get old enough to be told, without a poll.
     """
 
-    def __init__(self, metrics: ExporterMetrics | None, now: Callable[[], float]) -> None:
+    def __init__(self, metrics: ExporterMetrics | None, clock: Clock) -> None:
         self._metrics = metrics
-        self._now = now
+        self._clock = clock
         self._accounts: dict[str, _Shown] = {}  # in the order in which they are exposed
         self._blocks: list[Block] = []
-        self._stale_at: list[tuple[float, int, _Shown]] = []
+        self._due: list[tuple[float, int, _Shown]] = []
         self._order = itertools.count()
         self._compressing = asyncio.Lock()
         self._compressed: dict[Form, _Compressed] = {}
@@ -116,7 +117,7 @@ class Exposition:
         if shown.writer is None or shown.writer.account is not account:
             shown.writer = Writer(account)
             shown.at = None
-        self._render(shown, shown.writer, state, self._now())
+        self._render(shown, shown.writer, state)
 
     def shown(self, name: str) -> State | None:
         """Return the state that an account is shown with."""
@@ -125,8 +126,8 @@ class Exposition:
 
     async def settle(self) -> None:
         """Do a scrape's work beforehand, in turns with everything else on the loop."""
-        for _ in range(0, len(self._stale_at), TURN):
-            if self._drop_stale(TURN):
+        for _ in range(0, len(self._due), TURN):
+            if self._render_due(TURN):
                 break
             await _turn_of_others()
         for block in self._blocks:
@@ -157,37 +158,35 @@ class Exposition:
             return compressed.deflated.gzip(self._own(form))
 
     def _joined(self) -> list[Families]:
-        self._drop_stale(len(self._stale_at))
+        self._render_due(len(self._due))
         return [block.joined() for block in self._blocks]
 
     def _own(self, form: Form) -> bytes:
         own = self._metrics.lines(openmetrics=form == "openmetrics") if self._metrics else b""
         return own + _END[form]
 
-    def _render(self, shown: _Shown, writer: Writer, state: State, now: float) -> None:
+    def _render(self, shown: _Shown, writer: Writer, state: State) -> None:
+        at = Moment(self._clock.time(), self._clock.monotonic())
         before = None if shown.at is None else (shown.state, shown.at)
-        shown.block.put(shown.place, writer.lines(state, now, before))
-        shown.state, shown.at = state, now
-        account = writer.account
-        figures = (state.contracted, state.used, state.available)
-        stale_at = [one.at + account.stale_after for one in figures if one]
-        due = min((at for at in stale_at if at >= now), default=None)
+        shown.block.put(shown.place, writer.lines(state, at, before))
+        shown.state, shown.at = state, at
+        due = changes_at(writer.account, state, at)
         # One entry for each account, however often it is polled between two scrapes: a later time is found
         # when the earlier one has come.
-        if due is not None and (shown.stale_at is None or due < shown.stale_at):
-            shown.stale_at = due
-            heapq.heappush(self._stale_at, (due, next(self._order), shown))
+        if due is not None and (shown.due is None or due < shown.due):
+            shown.due = due
+            heapq.heappush(self._due, (due, next(self._order), shown))
 
-    def _drop_stale(self, limit: int) -> bool:
-        """Render accounts anew of which a figure is stale, at most so many; tell whether that was all."""
-        now = self._now()
+    def _render_due(self, limit: int) -> bool:
+        """Render accounts anew whose time has come, at most so many; tell whether that was all."""
+        now = self._clock.time()
         for _ in range(limit):
-            if not self._stale_at or self._stale_at[0][0] >= now:
+            if not self._due or self._due[0][0] >= now:
                 return True
-            due, _, shown = heapq.heappop(self._stale_at)
-            if shown.stale_at == due and shown.writer:
-                shown.stale_at = None
-                self._render(shown, shown.writer, shown.state, now)
+            due, _, shown = heapq.heappop(self._due)
+            if shown.due == due and shown.writer:
+                shown.due = None
+                self._render(shown, shown.writer, shown.state)
         return False
 
 

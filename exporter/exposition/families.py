@@ -3,17 +3,24 @@
 They are data here and become bytes in ``rendering``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from exporter.account.outcome import Reason
 from exporter.account.state import Counts, State, figure
+from exporter.clock import Moment
 from exporter.config import Account
-from exporter.provider.solucion_factible.codes import LABELS
 
 Labels = tuple[tuple[str, str], ...]
 Values = tuple[float | None, ...]
+Times = tuple[tuple[str, int], ...]
+"""The values of a label and what is shown for each."""
+
+NEWBORN: Final = 120.0
+"""Seconds for which a count that comes up later than its account is shown as 0.
+
+``increase()`` doesn't see the 1 that a series begins with: only what comes after a 0 that was scraped.
+"""
 
 _CACHED: Final = "Cached: as of the account's last successful poll, not of the scrape."
 
@@ -23,127 +30,153 @@ class Family:
     """A family whose series belong to accounts.
 
     ``labels`` are those beside ``account`` of each of an account's series, ``values`` gives their values in
-    the same order, at a Unix time; ``None`` where there is nothing to tell, and so no series. ``own_labels``
+    the same order, at a moment; ``None`` where there is nothing to tell, and so no series. ``own_labels``
     gives the labels of the only series where they are an account's own.
     """
 
     name: str  # as it is exposed: a counter's ends in _total
     kind: Literal["gauge", "counter"]
     help: str
-    values: Callable[[Account, State, float], Values]
+    values: Callable[[Account, State, Moment], Values]
     labels: tuple[Labels, ...] = ((),)
     own_labels: Callable[[Account], Labels] | None = None
 
 
-def _each(counts: Counts, labels: Sequence[str]) -> Values:
-    found = dict(counts)
-    return tuple(found.get(label, 0) for label in labels)
+@dataclass(frozen=True, slots=True)
+class CountFamily:
+    """A counter with a series for each value of a ``label`` that has come up, in that order."""
+
+    name: str  # ends in _total
+    help: str
+    label: str
+    counts: Callable[[State], Counts]
+    kind: Literal["counter"] = "counter"
+
+    def times(self, state: State, at: Moment) -> Times:
+        """Return what is shown for each value of the label at a moment: 0 while it is newborn."""
+        return tuple(
+            [
+                (label, 0 if at.monotonic - since <= NEWBORN else times)
+                for label, times, since in self.counts(state)
+            ]
+        )
 
 
 def _as_number(value: bool | None) -> int | None:
     return None if value is None else int(value)
 
 
-ACCOUNT_FAMILIES: Final = (
+ACCOUNT_FAMILIES: Final[tuple[Family | CountFamily, ...]] = (
     Family(
         "cfdi_stamps_contracted",
         "gauge",
         f"Stamps contracted (contratados). {_CACHED}",
-        lambda account, state, now: (figure(state.contracted, account.stale_after, now),),
+        lambda account, state, at: (figure(state.contracted, account.stale_after, at.time),),
     ),
     Family(
         "cfdi_stamps_used",
         "gauge",
         f"Stamps used (usados). {_CACHED}",
-        lambda account, state, now: (figure(state.used, account.stale_after, now),),
+        lambda account, state, at: (figure(state.used, account.stale_after, at.time),),
     ),
     Family(
         "cfdi_stamps_available",
         "gauge",
         f"Stamps available (disponibles); 0 where the provider says that they have run out. {_CACHED}",
-        lambda account, state, now: (figure(state.available, account.stale_after, now),),
+        lambda account, state, at: (figure(state.available, account.stale_after, at.time),),
     ),
     Family(
         "cfdi_stamps_low_threshold",
         "gauge",
         "Configured number of available stamps below which the balance is low.",
-        lambda account, _state, _now: (account.warning, account.critical),
+        lambda account, _state, _at: (account.warning, account.critical),
         ((("severity", "warning"),), (("severity", "critical"),)),
     ),
     Family(
         "cfdi_stamps_consumed_total",
         "counter",
         f"Rises of the stamps used (usados) that were seen. {_CACHED}",
-        lambda _account, state, _now: (state.consumed.total,),
+        lambda _account, state, _at: (state.consumed.total,),
     ),
     Family(
         "cfdi_stamps_purchased_total",
         "counter",
         f"Rises of the stamps contracted (contratados) that were seen. {_CACHED}",
-        lambda _account, state, _now: (state.purchased.total,),
+        lambda _account, state, _at: (state.purchased.total,),
     ),
-    Family(
+    CountFamily(
         "cfdi_responses_total",
-        "counter",
         "Answers of the provider by its status code (status); undocumented codes are other.",
-        lambda _account, state, _now: _each(state.responses, LABELS),
-        tuple((("code", label),) for label in LABELS),
+        "code",
+        lambda state: state.responses,
     ),
-    Family(
+    CountFamily(
         "cfdi_poll_failures_total",
-        "counter",
         "Polls that got no answer from the provider, by reason.",
-        lambda _account, state, _now: _each(state.failures, tuple(Reason)),
-        tuple((("reason", reason.value),) for reason in Reason),
+        "reason",
+        lambda state: state.failures,
     ),
     Family(
         "cfdi_account_info",
         "gauge",
         "Always 1; the account's environment at the provider and its configured labels.",
-        lambda _account, _state, _now: (1,),
+        lambda _account, _state, _at: (1,),
         own_labels=lambda account: (("pac_environment", account.environment.name), *account.labels),
     ),
     Family(
         "cfdi_account_up",
         "gauge",
         "1 if the last poll got an answer about the balance, else 0.",
-        lambda _account, state, _now: (_as_number(state.up),),
+        lambda _account, state, _at: (_as_number(state.up),),
     ),
     Family(
         "cfdi_account_suspended",
         "gauge",
         "1 if the exporter has stopped polling the account to protect it, else 0.",
-        lambda _account, state, _now: (int(state.held_back),),
+        lambda _account, state, _at: (int(state.held_back),),
     ),
     Family(
         "cfdi_account_last_status_code",
         "gauge",
         "The provider's last status code (status).",
-        lambda _account, state, _now: (state.last_code.number if state.last_code else None,),
+        lambda _account, state, _at: (state.last_code.number if state.last_code else None,),
     ),
     Family(
         "cfdi_account_last_poll_timestamp_seconds",
         "gauge",
         "Unix time of the end of the last poll.",
-        lambda _account, state, _now: (state.last_poll,),
+        lambda _account, state, _at: (state.last_poll,),
     ),
     Family(
         "cfdi_account_last_success_timestamp_seconds",
         "gauge",
         "Unix time of the last answer about the balance: how old the cached figures are.",
-        lambda _account, state, _now: (state.last_success,),
+        lambda _account, state, _at: (state.last_success,),
     ),
     Family(
         "cfdi_account_next_poll_timestamp_seconds",
         "gauge",
         "Unix time of the next poll.",
-        lambda _account, state, _now: (state.next_poll,),
+        lambda _account, state, _at: (state.next_poll,),
     ),
     Family(
         "cfdi_account_poll_interval_seconds",
         "gauge",
         "Configured time between polls.",
-        lambda account, _state, _now: (account.interval,),
+        lambda account, _state, _at: (account.interval,),
     ),
 )
 """All families that carry ``account``, in the order in which they are exposed."""
+
+
+def changes_at(account: Account, state: State, at: Moment) -> float | None:
+    """Return the Unix time after which an account's lines are others without a poll; ``None`` for never."""
+    figures = (state.contracted, state.used, state.available)
+    times = [one.at + account.stale_after for one in figures if one]
+    times += [
+        at.time + left
+        for counts in (state.responses, state.failures)
+        for _, _, since in counts
+        if (left := since + NEWBORN - at.monotonic) >= 0
+    ]
+    return min([time for time in times if time >= at.time], default=None)

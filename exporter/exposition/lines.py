@@ -10,13 +10,14 @@ from typing import Final
 from prometheus_client.utils import floatToGoString
 
 from exporter.account.state import State
+from exporter.clock import Moment
 from exporter.config import Account
-from exporter.exposition.families import ACCOUNT_FAMILIES, Family, Labels, Values
+from exporter.exposition.families import ACCOUNT_FAMILIES, CountFamily, Family, Labels, Times, Values
 
 _MILLION: Final = 1_000_000  # from here on Go, and so Prometheus, writes an exponent
 
 
-def header(family: Family, *, openmetrics: bool) -> bytes:
+def header(family: Family | CountFamily, *, openmetrics: bool) -> bytes:
     """Return a family's HELP and TYPE lines."""
     name = family.name.removesuffix("_total") if openmetrics else family.name
     return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
@@ -31,42 +32,47 @@ class Writer:
         self.account = account
         self._name = _escaped(account.name)
         self._templates = tuple(
-            (_template(family, family.own_labels(account)),) if family.own_labels else shared
+            (_template(family, family.own_labels(account)),)
+            if isinstance(family, Family) and family.own_labels
+            else shared
             for family, shared in zip(ACCOUNT_FAMILIES, _SHARED, strict=True)
         )
 
     def lines(
-        self, state: State, now: float, before: tuple[State, float] | None = None
+        self, state: State, at: Moment, before: tuple[State, Moment] | None = None
     ) -> list[bytes | None]:
-        """Return the lines for a state at a Unix time, in one piece for each of ``ACCOUNT_FAMILIES``.
+        """Return the lines for a state at a moment, in one piece for each of ``ACCOUNT_FAMILIES``.
 
         ``before`` is what they were last written for: those that are still the same are ``None``.
         """
         account, name = self.account, self._name
         lines: list[bytes | None] = []
-        for family, templates, whole in zip(ACCOUNT_FAMILIES, self._templates, _WHOLE, strict=True):
-            values = family.values(account, state, now)
-            if before and values == family.values(account, *before):
-                lines.append(None)
+        for family, templates in zip(ACCOUNT_FAMILIES, self._templates, strict=True):
+            if isinstance(family, CountFamily):
+                times = family.times(state, at)
+                same = before and times == family.times(*before)
+                lines.append(None if same else _count_lines(templates[0], name, times))
             else:
-                lines.append(_lines(templates, whole, name, values).encode())
+                values = family.values(account, state, at)
+                same = before and values == family.values(account, *before)
+                lines.append(None if same else _lines(templates, name, values))
         return lines
 
 
-def _lines(templates: Sequence[str], whole: str, name: str, values: Values) -> str:
+def _lines(templates: Sequence[str], name: str, values: Values) -> bytes:
     if len(templates) == 1:
         value = values[0]
-        return "" if value is None else templates[0] % (name, _number(value))
-    counts = [value for value in values if value is not None]
-    if len(counts) == len(templates) and max(counts) < _MILLION:
-        return (whole % values).replace(_NAME, name)
-    return "".join(
-        [
-            template % (name, _number(value))
-            for template, value in zip(templates, values, strict=True)
-            if value is not None
-        ]
-    )
+        return b"" if value is None else (templates[0] % (name, _number(value))).encode()
+    lines = [
+        template % (name, _number(value))
+        for template, value in zip(templates, values, strict=True)
+        if value is not None
+    ]
+    return "".join(lines).encode()
+
+
+def _count_lines(template: str, name: str, times: Times) -> bytes:
+    return "".join([template % (name, _escaped(label), _number(value)) for label, value in times]).encode()
 
 
 def _number(value: float) -> str:
@@ -89,10 +95,9 @@ def _escaped(value: str) -> str:
 
 
 _SHARED: Final = tuple(
-    tuple(_template(family, labels) for labels in family.labels) for family in ACCOUNT_FAMILIES
+    # `account` sorts before the label of a count.
+    (f'{family.name}{{account="%s",{family.label}="%s"}} %s\n',)
+    if isinstance(family, CountFamily)
+    else tuple(_template(family, labels) for labels in family.labels)
+    for family in ACCOUNT_FAMILIES
 )
-
-_NAME: Final = "\0"
-
-_WHOLE: Final = tuple("".join(template % (_NAME, "%d.0") for template in templates) for templates in _SHARED)
-"""All lines of a family that has several, which are counts: for when they are all there, and small."""

@@ -215,8 +215,13 @@ class Gate:
         ``None`` where something else holds it. Raises StorageError.
         """
         now = self._clock.time()
+        strangers = [self._strange(login) for login in logins]
         return await self._storage.transact(
-            lambda db: [ledger.free_at(db, login, now, self._codes) for login in logins], durable=False
+            lambda db: [
+                ledger.free_at(db, login, now, strange=strange, codes=self._codes)
+                for login, strange in zip(logins, strangers, strict=True)
+            ],
+            durable=False,
         )
 
     async def keep_owed(self) -> None:
@@ -284,8 +289,7 @@ class Gate:
             permit = await self._permit(login)
             if login.suspension:
                 return Held(permit.at, login.suspension)
-            tries = self._tries.get(login.key, {})
-            strange = {number for number, its in tries.items() if its.password != login.password}
+            strange = self._strange(login)
             charged = await self._storage.transact(
                 lambda db, permit=permit, strange=strange: ledger.charge(  # type: ignore[misc]
                     db,
@@ -306,6 +310,11 @@ class Gate:
                 login.refusals = charged
                 self._note_try(login, permit.number)
                 return permit
+
+    def _strange(self, login: Login) -> set[int]:
+        """Return the tries of a login that are known to have carried another password."""
+        tries = self._tries.get(login.key, {})
+        return {number for number, its in tries.items() if its.password != login.password}
 
     def _note_try(self, login: Login, number: int) -> None:
         tries = self._tries.setdefault(login.key, {})

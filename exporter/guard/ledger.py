@@ -295,8 +295,13 @@ def relieve(db: sqlite3.Connection, provider: str, now: float) -> None:
         )
 
 
-def free_at(db: sqlite3.Connection, login: Login, now: float, codes: Codes) -> float | None:
-    """Return from when on a login may be tried, by its open tries; ``None`` where that isn't known."""
+def free_at(
+    db: sqlite3.Connection, login: Login, now: float, *, strange: Collection[int], codes: Codes
+) -> float | None:
+    """Return from when on a login may be tried, by its open tries; ``None`` where that isn't known.
+
+    ``strange`` is as in ``charge``, which would let it through then.
+    """
     known = _own(db, login, codes)
     if isinstance(known, Unsure) or (known and known.suspension):
         return None
@@ -305,7 +310,9 @@ def free_at(db: sqlite3.Connection, login: Login, now: float, codes: Codes) -> f
     surplus = refusals + len(tries) - login.terms.auth_attempts
     if refusals >= login.terms.auth_attempts:
         return None
-    return _held(db, login.key, tries, surplus, now).until if surplus >= 0 else now
+    lapsed = _held(db, login.key, tries, surplus, now).until if surplus >= 0 else now
+    next_at = max(known.next_at if known else 0.0, _distance(db, login.key, strange))
+    return max(lapsed, min(next_at, now + login.terms.interval))
 
 
 def open_tries(db: sqlite3.Connection, key: str) -> list[_Try]:

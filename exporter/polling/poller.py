@@ -8,17 +8,18 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter.account.login import Held, Login, Tried
-from exporter.account.outcome import Failure
+from exporter.account.outcome import Failure, Outcome, Verdict
 from exporter.account.policy import postponed, step, suspended
 from exporter.account.state import State
 from exporter.clock import Clock
 from exporter.config import Account
+from exporter.guard.gate import Gate
 from exporter.log import origin
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
 from exporter.polling.events import Events
 from exporter.polling.scheduler import CRASH_DELAY
-from exporter.provider.contract import Gate, Provider
+from exporter.provider.contract import Provider
 from exporter.storage.engine import StorageError
 
 NOTICEABLE: Final = 1.0
@@ -86,6 +87,7 @@ class Poller:
 
     async def _poll(self, monitored: Monitored) -> float | None:
         tried = await self._ask(monitored)
+        free_at = await self._free_at(monitored.login, tried)
         present = self._present(monitored)
         if present is None or tried is None:
             return None
@@ -100,12 +102,21 @@ class Poller:
             suspension=login.suspension,
             started=min(tried.started, now),  # the clock may have been set back meanwhile
             now=now,
+            monotonic=self._clock.monotonic(),
             jitter=random.random(),  # noqa: S311 - it spreads load, nothing is guarded by it
         )
+        # Kept back at once, not at the next poll, which could only be held. Who has waited already goes on
+        # waiting, though single tries lapse in between: so it is one wait, and not one for each of them.
+        due = after.next_poll
+        if due is not None and (free_at > due or (present.state.blocked and free_at > now)):
+            after = postponed(after, max(due, free_at), blocked=True)
         # Kept first: whatever the telling may run into, what follows from the answer stands.
-        due = self._keep(monitored, present, after)
+        due_at = self._keep(monitored, present, after)
+        self._metrics.poll_counted(present.account.environment.name, _label(tried.outcome))
         self._events.polled(present.account, present.state, after, tried.outcome)
-        return due
+        if after.blocked and not present.state.blocked:
+            self._events.blocked(present.account, free_at)
+        return due_at
 
     async def _ask(self, monitored: Monitored) -> Tried | Held | None:
         """Ask for the balance.
@@ -133,6 +144,21 @@ class Poller:
             self._metrics.poll_ended(name, tried.took)
             return tried
         return None
+
+    async def _free_at(self, login: Login, tried: Tried | Held | None) -> float:
+        """Return from when on the guard lets a login through (Unix time) after a try that it left open."""
+        left_open = isinstance(tried, Tried) and tried.outcome.verdict in (
+            Verdict.UNKNOWN_FROM_SERVICE,
+            Verdict.UNKNOWN_ON_THE_WAY,
+        )
+        if not left_open or login.proven:
+            return 0.0
+        try:
+            [free_at] = await self._gate.free_at([login])
+        except StorageError as error:
+            self._storage_failed(error)
+            return 0.0
+        return free_at or 0.0  # where that isn't known the next poll will show it
 
     def _is_used(self, provider: Provider, monitored: Monitored) -> bool:
         """Tell whether an account is still there and asked for over these connections."""
@@ -171,3 +197,7 @@ class Poller:
         if present is not monitored:
             self._overtaken(present.account, due)
         return due
+
+
+def _label(outcome: Outcome) -> str:
+    return outcome.reason.value if isinstance(outcome, Failure) else outcome.code.label

@@ -7,11 +7,13 @@ from dataclasses import replace
 from structlog.typing import FilteringBoundLogger
 
 from exporter.account.login import Login
+from exporter.account.outcome import Reason
 from exporter.account.policy import FIRST_POLLS, first_poll, postponed, renewed, suspended
-from exporter.account.state import State, Suspension, as_of
+from exporter.account.state import Count, State, Suspension, as_of
 from exporter.clock import Clock
 from exporter.config import Account, Config
 from exporter.guard.gate import Gate
+from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
 from exporter.polling.events import Events
 from exporter.polling.poller import NOTICEABLE
@@ -39,6 +41,7 @@ class Roster:
         *,
         arrange: Callable[[Sequence[str]], None],
         clock: Clock,
+        metrics: ExporterMetrics,
         log: FilteringBoundLogger,
         states: Mapping[str, State],
         remembered: Mapping[str, Suspension | None],
@@ -50,6 +53,7 @@ class Roster:
         self._gate = gate
         self._arrange = arrange
         self._clock = clock
+        self._metrics = metrics
         self._log = log
         self._events = Events(log)
         self.applied = asyncio.Event()
@@ -74,6 +78,8 @@ class Roster:
         async with self._changing:
             used = {account.environment.name: account.environment for account in config.accounts}
             self._providers.use(used)
+            codes = {name: self._providers[name].labels for name in used}
+            self._metrics.use_environments(codes, tuple(Reason))
             for name, environment in used.items():
                 self._scheduler.limit(name, environment.concurrency)
             before = {monitored.account.guard_key: monitored for monitored in self._accounts}
@@ -185,7 +191,7 @@ class Roster:
         if old:
             old.login.wanted = False
         old = old or self._gone.pop(key, None)
-        state = old.state if old else self._states.pop(key, State())
+        state = old.state if old else self._counting(account, self._states.pop(key, State()))
         changed = old is not None and old.account.password != account.password
         due = self._due(None if changed else state.next_poll, account, count)
         if old or key in self._remembered:
@@ -193,6 +199,11 @@ class Roster:
         suspension = self._remembered.pop(key, None) or state.suspension
         state = suspended(state, suspension) if suspension else renewed(state, due)
         return Monitored(account, Login(key, account.password, account), state)
+
+    def _counting(self, account: Account, state: State) -> State:
+        """Return what is known of an account at first: successes are counted from the start, at 0."""
+        success = self._providers[account.environment.name].success
+        return replace(state, responses=(Count(success, 0),))
 
     def _due(self, stored: float | None, account: Account, count: int) -> float:
         """Return a due time that is ahead, but not by more than the interval."""

@@ -1,6 +1,6 @@
 """What the exporter asks of a provider, and what a provider asks of the guard."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from exporter.account.login import Held, Login, Tried
@@ -45,6 +45,10 @@ class Provider(Protocol):
 
     @property
     def environment(self) -> Environment: ...
+    @property
+    def labels(self) -> Sequence[str]: ...  # of all codes that it may answer with
+    @property
+    def success(self) -> str: ...  # the label of the code that a healthy account is answered
 
     async def ready(self, limit: float) -> Failure | None:
         """Have what is needed to ask, waiting at most ``limit`` seconds; return why it can't be had."""

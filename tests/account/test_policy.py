@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Reason, Verdict, unsent
 from exporter.account.policy import balance, first_poll, postponed, renewed, step, suspended
-from exporter.account.state import Figure, Rise, State, Suspension, figure, one_more
+from exporter.account.state import Count, Counts, Figure, Rise, State, Suspension, figure, one_more
 from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.codes import CODES
 from tests.support.rig import reading
 
 STARTED, NOW = 1_000.0, 1_007.0
+MONOTONIC = 70.0
 DAY = 86_400.0
 BALANCES = (200, 630, 631)
 TROUBLE = (500, 501, 502, 611, 612, 624, 0, -1, 299, 606, 999_999)
@@ -66,6 +67,7 @@ def after(
         suspension=suspension,
         started=started,
         now=now,
+        monotonic=MONOTONIC,
         jitter=jitter,
     )
 
@@ -271,30 +273,38 @@ class TestFigures:
         assert figure(None, 50.0, 100.0) is None
 
 
+def times(counts: Counts) -> dict[str, int]:
+    return {count.label: count.times for count in counts}
+
+
 class TestCounts:
     @pytest.mark.parametrize("code", [*CODES, 299])
     def test_every_answer_is_counted_once(self, code: int) -> None:
         """Under its code, or as other."""
-        state = after(reading(code, available=1), State(responses=(("other", 3), ("200", 5))))
+        state = after(reading(code, available=1), State(responses=(Count("other", 3, 5.0), Count("200", 5))))
         label = str(code) if code in CODES else "other"
         counted = {"other": 3, "200": 5}
-        assert dict(state.responses) == {**counted, label: counted.get(label, 0) + 1}
+        assert times(state.responses) == {**counted, label: counted.get(label, 0) + 1}
         assert state.failures == ()
         assert (state.last_code, state.last_poll) == (codes.code(code), NOW)
 
     @pytest.mark.parametrize("reason", Reason)
     def test_every_failure_is_counted_once(self, reason: Reason) -> None:
         """Under its reason; the last code stays."""
-        known = State(failures=(("tls", 2),), last_code=codes.code(200))
+        known = State(failures=(Count("tls", 2),), last_code=codes.code(200))
         state = after(Failure(reason, "why"), known)
-        assert dict(state.failures) == {"tls": 2, reason: 3 if reason is Reason.TLS else 1}
+        assert times(state.failures) == {"tls": 2, reason: 3 if reason is Reason.TLS else 1}
         assert state.responses == ()
         assert (state.up, state.last_code, state.last_poll) == (False, codes.code(200), NOW)
 
     def test_counts_stay_in_the_order_in_which_they_came_up(self) -> None:
-        """A series keeps its place."""
-        counts = one_more(one_more(one_more((), "b"), "a"), "b")
-        assert counts == (("b", 2), ("a", 1))
+        """A series keeps its place, and the time since when it is there."""
+        counts = one_more(one_more(one_more((), "b", 5.0), "a", 6.0), "b", 7.0)
+        assert counts == (Count("b", 2, 5.0), Count("a", 1, 6.0))
+
+    def test_a_poll_s_label_is_there_since_its_end(self) -> None:
+        assert after(reading(500)).responses == (Count("500", 1, MONOTONIC),)
+        assert after(Failure(Reason.TLS, "why")).failures == (Count("tls", 1, MONOTONIC),)
 
     @pytest.mark.parametrize(
         ("readings", "total", "baseline"),
@@ -399,7 +409,7 @@ def test_whatever_happens(
             jitter=jitter,
         )
         now += took
-        assert sum(count for _, count in (*state.responses, *state.failures)) == number
+        assert sum(count.times for count in (*state.responses, *state.failures)) == number
         assert state.consumed.total >= before.consumed.total
         assert state.purchased.total >= before.purchased.total
         assert (state.next_poll is None) == (state.suspension is not None)

@@ -27,8 +27,8 @@ from tests.support.peers.daemon import EXPORTER
 from tests.support.peers.http import request
 from tests.support.peers.loop import LoopThread
 from tests.support.peers.process import Process
-from tests.support.simulation import running
 from tests.support.peers.tls import Authority
+from tests.support.simulation import running
 
 CONFIG = config("http://127.0.0.1:9/nobody?wsdl", "acme", "globex", interval="1h")
 PROGRAM = "cfdi-stamps-exporter"

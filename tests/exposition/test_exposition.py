@@ -20,41 +20,24 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector
 
 from exporter.account.outcome import Reason
-from exporter.account.state import Counts, Figure, Rise, State, Suspension
+from exporter.account.state import ALWAYS, Count, Counts, Figure, Rise, State, Suspension, one_more
+from exporter.clock import Clock
 from exporter.config import Account, Environment, TlsConfig
 from exporter.exposition import deflate
 from exporter.exposition.blocks import SIZE, Block, Families
 from exporter.exposition.exposition import LONGEST_TURN, STEPS, Exposition, Form
 from exporter.exposition.families import ACCOUNT_FAMILIES
 from exporter.metrics import LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
-from exporter.provider.solucion_factible.codes import code
+from exporter.provider.solucion_factible.codes import LABELS, code
 from exporter.secret import Secret
 from tests.support.peers import FakeClock
 from tests.support.places import DATA
 
 GOLDEN = DATA / "golden"
-CODES = [
-    "200",
-    "500",
-    "501",
-    "502",
-    "503",
-    "601",
-    "602",
-    "603",
-    "604",
-    "605",
-    "611",
-    "612",
-    "624",
-    "630",
-    "631",
-    "632",
-    "633",
-    "other",
-]
-REASONS = ["timeout", "connection", "tls", "http", "fault", "invalid"]
+CODES = list(LABELS)
+REASONS = [reason.value for reason in Reason]
 NOW = 1_700_000_000.0
+MONOTONIC = FakeClock(NOW).monotonic()
 
 ACCOUNT = Account(
     name="acme",
@@ -75,8 +58,8 @@ STATE = State(
     available=Figure(1240, NOW),
     consumed=Rise(210, 3760),
     purchased=Rise(1000, 5000),
-    responses=(("200", 7), ("other", 1)),
-    failures=(("connection", 2),),
+    responses=(Count("200", 7), Count("other", 1, 500.0)),
+    failures=(Count("connection", 2, 500.0), Count("tls", 1, MONOTONIC)),
     up=True,
     last_code=code(200),
     last_poll=NOW,
@@ -93,46 +76,40 @@ def flag(value: bool | None) -> float | None:
     return None if value is None else float(value)
 
 
-def count(counts: Counts, label: str) -> int:
-    return sum(times for seen, times in counts if seen == label)
+def counts(label: str, seen: Counts, at: Clock) -> "list[Series]":
+    return [({label: value}, 0 if at.monotonic() - since <= 120 else times) for value, times, since in seen]
 
 
 Series = tuple[dict[str, str], float | None]
-EXPECTED: dict[str, tuple[str, Callable[[Account, State, float], Iterable[Series]]]] = {
-    "cfdi_stamps_contracted": ("gauge", lambda a, s, now: [({}, stamps(s.contracted, a, now))]),
-    "cfdi_stamps_used": ("gauge", lambda a, s, now: [({}, stamps(s.used, a, now))]),
-    "cfdi_stamps_available": ("gauge", lambda a, s, now: [({}, stamps(s.available, a, now))]),
+EXPECTED: dict[str, tuple[str, Callable[[Account, State, Clock], Iterable[Series]]]] = {
+    "cfdi_stamps_contracted": ("gauge", lambda a, s, at: [({}, stamps(s.contracted, a, at.time()))]),
+    "cfdi_stamps_used": ("gauge", lambda a, s, at: [({}, stamps(s.used, a, at.time()))]),
+    "cfdi_stamps_available": ("gauge", lambda a, s, at: [({}, stamps(s.available, a, at.time()))]),
     "cfdi_stamps_low_threshold": (
         "gauge",
-        lambda a, _s, _now: [({"severity": "warning"}, a.warning), ({"severity": "critical"}, a.critical)],
+        lambda a, _s, _at: [({"severity": "warning"}, a.warning), ({"severity": "critical"}, a.critical)],
     ),
-    "cfdi_stamps_consumed": ("counter", lambda _a, s, _now: [({}, s.consumed.total)]),
-    "cfdi_stamps_purchased": ("counter", lambda _a, s, _now: [({}, s.purchased.total)]),
-    "cfdi_responses": (
-        "counter",
-        lambda _a, s, _now: [({"code": label}, count(s.responses, label)) for label in CODES],
-    ),
-    "cfdi_poll_failures": (
-        "counter",
-        lambda _a, s, _now: [({"reason": reason}, count(s.failures, reason)) for reason in REASONS],
-    ),
+    "cfdi_stamps_consumed": ("counter", lambda _a, s, _at: [({}, s.consumed.total)]),
+    "cfdi_stamps_purchased": ("counter", lambda _a, s, _at: [({}, s.purchased.total)]),
+    "cfdi_responses": ("counter", lambda _a, s, at: counts("code", s.responses, at)),
+    "cfdi_poll_failures": ("counter", lambda _a, s, at: counts("reason", s.failures, at)),
     "cfdi_account_info": (
         "gauge",
-        lambda a, _s, _now: [({"pac_environment": a.environment.name, **dict(a.labels)}, 1)],
+        lambda a, _s, _at: [({"pac_environment": a.environment.name, **dict(a.labels)}, 1)],
     ),
-    "cfdi_account_up": ("gauge", lambda _a, s, _now: [({}, flag(s.up))]),
+    "cfdi_account_up": ("gauge", lambda _a, s, _at: [({}, flag(s.up))]),
     "cfdi_account_suspended": (
         "gauge",
-        lambda _a, s, _now: [({}, flag(s.suspension is not None or s.blocked))],
+        lambda _a, s, _at: [({}, flag(s.suspension is not None or s.blocked))],
     ),
     "cfdi_account_last_status_code": (
         "gauge",
-        lambda _a, s, _now: [({}, None if s.last_code is None else s.last_code.number)],
+        lambda _a, s, _at: [({}, None if s.last_code is None else s.last_code.number)],
     ),
-    "cfdi_account_last_poll_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.last_poll)]),
-    "cfdi_account_last_success_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.last_success)]),
-    "cfdi_account_next_poll_timestamp_seconds": ("gauge", lambda _a, s, _now: [({}, s.next_poll)]),
-    "cfdi_account_poll_interval_seconds": ("gauge", lambda a, _s, _now: [({}, a.interval)]),
+    "cfdi_account_last_poll_timestamp_seconds": ("gauge", lambda _a, s, _at: [({}, s.last_poll)]),
+    "cfdi_account_last_success_timestamp_seconds": ("gauge", lambda _a, s, _at: [({}, s.last_success)]),
+    "cfdi_account_next_poll_timestamp_seconds": ("gauge", lambda _a, s, _at: [({}, s.next_poll)]),
+    "cfdi_account_poll_interval_seconds": ("gauge", lambda a, _s, _at: [({}, a.interval)]),
 }
 """The contract's table of metrics, by the name without ``_total``."""
 
@@ -142,9 +119,9 @@ HELP = {family.name.removesuffix("_total"): family.help for family in ACCOUNT_FA
 class Reference(Collector):
     """The same state, the way that prometheus_client would have it written."""
 
-    def __init__(self, accounts: Iterable[tuple[Account, State]], now: float) -> None:
+    def __init__(self, accounts: Iterable[tuple[Account, State]], at: Clock) -> None:
         self._accounts = list(accounts)
-        self._now = now
+        self._at = at
 
     def collect(self) -> Iterator[Metric]:
         for name, (kind, values) in EXPECTED.items():
@@ -155,22 +132,22 @@ class Reference(Collector):
             )
             suffix = "_total" if kind == "counter" else ""
             for account, state in self._accounts:
-                for labels, value in values(account, state, self._now):
+                for labels, value in values(account, state, self._at):
                     if value is not None:
                         family.add_sample(name + suffix, {"account": account.name, **labels}, value)
             yield family
 
 
-def reference(accounts: Iterable[tuple[Account, State]], now: float) -> CollectorRegistry:
+def reference(accounts: Iterable[tuple[Account, State]], at: Clock) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(Reference(accounts, now))
+    registry.register(Reference(accounts, at))
     return registry
 
 
-def exposed(accounts: Iterable[tuple[Account, State]], now: Callable[[], float]) -> Exposition:
+def exposed(accounts: Iterable[tuple[Account, State]], clock: Clock) -> Exposition:
     """An exposition of these accounts alone, without the exporter's own metrics."""
     accounts = list(accounts)
-    exposition = Exposition(None, now)
+    exposition = Exposition(None, clock)
     exposition.arrange([account.name for account, _ in accounts])
     for account, state in accounts:
         exposition.show(account, state)
@@ -197,7 +174,7 @@ COUNT = st.integers(0, 2**53)
 TIME = st.floats(0, 4e9)
 FIGURE = st.none() | st.builds(Figure, COUNT, st.floats(NOW - 10_000, NOW + 100))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\\n{},= '), max_size=12)
-LABELS = st.dictionaries(st.from_regex(r"[a-z][a-z_0-9]{0,6}", fullmatch=True), TEXT, max_size=3).map(
+OWN_LABELS = st.dictionaries(st.from_regex(r"[a-z][a-z_0-9]{0,6}", fullmatch=True), TEXT, max_size=3).map(
     lambda labels: tuple(sorted((name, value) for name, value in labels.items() if name != "account"))
 )
 ACCOUNTS = st.builds(
@@ -216,8 +193,18 @@ ACCOUNTS = st.builds(
     st.floats(0.001, 1e6),
     st.floats(0.001, 20_000),
     st.tuples(st.none() | COUNT, st.none() | COUNT),
-    LABELS,
+    OWN_LABELS,
 )
+
+
+def counted(labels: list[str]) -> st.SearchStrategy[Counts]:
+    """Some labels, some of them from the start, some newborn or nearly not any more."""
+    since = st.just(ALWAYS) | st.floats(MONOTONIC - 300, MONOTONIC) | st.just(MONOTONIC - 120)
+    return st.lists(
+        st.builds(Count, st.sampled_from(labels), COUNT, since), unique_by=lambda count: count.label
+    ).map(tuple)
+
+
 STATES = st.builds(
     State,
     contracted=FIGURE,
@@ -225,8 +212,8 @@ STATES = st.builds(
     available=FIGURE,
     consumed=st.builds(Rise, COUNT),
     purchased=st.builds(Rise, COUNT),
-    responses=st.dictionaries(st.sampled_from(CODES), COUNT).map(lambda counts: tuple(counts.items())),
-    failures=st.dictionaries(st.sampled_from(REASONS), COUNT).map(lambda counts: tuple(counts.items())),
+    responses=counted(CODES),
+    failures=counted(REASONS),
     up=st.none() | st.booleans(),
     last_code=st.none() | st.integers(-(2**60), 2**60).map(code),
     last_poll=st.none() | TIME,
@@ -240,9 +227,9 @@ PAIRS = st.lists(st.tuples(ACCOUNTS, STATES), max_size=3, unique_by=lambda pair:
 
 @given(PAIRS)
 def test_the_bytes_are_those_that_prometheus_client_would_write(pairs: list[tuple[Account, State]]) -> None:
-    exposition = exposed(pairs, lambda: NOW)
-    assert text(exposition) == generate_latest(reference(pairs, NOW))
-    assert openmetrics(exposition) == generate_openmetrics(reference(pairs, NOW))
+    exposition = exposed(pairs, FakeClock(NOW))
+    assert text(exposition) == generate_latest(reference(pairs, FakeClock(NOW)))
+    assert openmetrics(exposition) == generate_openmetrics(reference(pairs, FakeClock(NOW)))
 
 
 async def gunzipped(exposition: Exposition, form: Form) -> bytes:
@@ -261,7 +248,7 @@ def test_what_is_served_compressed_is_the_same(
     """Pieces are compressed one by one and kept: whatever changes between two scrapes, in either format."""
 
     async def scrape() -> None:
-        exposition = exposed(pairs, lambda: NOW)
+        exposition = exposed(pairs, FakeClock(NOW))
         for place, state in [(0, None), *changes]:
             if state is not None and place < len(pairs):
                 exposition.show(pairs[place][0], state)
@@ -280,8 +267,8 @@ def test_accounts_that_come_go_and_move_keep_their_lines(
     before: list[str], after: list[str], changed: set[int]
 ) -> None:
     accounts = {name: replace(ACCOUNT, name=name) for name in {*before, *after}}
-    states = {name: replace(STATE, responses=(("200", int(name[-1])),)) for name in accounts}
-    exposition = exposed([(accounts[name], states[name]) for name in before], lambda: NOW)
+    states = {name: replace(STATE, responses=(Count("200", int(name[-1])),)) for name in accounts}
+    exposition = exposed([(accounts[name], states[name]) for name in before], FakeClock(NOW))
     text(exposition)
     exposition.arrange(after)
     for name in after:
@@ -289,7 +276,7 @@ def test_accounts_that_come_go_and_move_keep_their_lines(
             states[name] = replace(states[name], last_code=code(601))
             exposition.show(accounts[name], states[name])
     assert text(exposition) == generate_latest(
-        reference([(accounts[name], states[name]) for name in after], NOW)
+        reference([(accounts[name], states[name]) for name in after], FakeClock(NOW))
     )
 
 
@@ -297,11 +284,11 @@ async def test_many_accounts_in_several_blocks(clock: FakeClock) -> None:
     """More than a block holds: changes here and there, figures that get stale, accounts that are removed."""
     accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(1300)]
     states = [replace(STATE, used=Figure(number, clock.time() + number)) for number in range(1300)]
-    exposition = exposed(zip(accounts, states, strict=True), clock.time)
+    exposition = exposed(zip(accounts, states, strict=True), clock)
 
     async def check() -> None:
         await exposition.settle()
-        expected = generate_latest(reference(zip(accounts, states, strict=True), clock.time()))
+        expected = generate_latest(reference(zip(accounts, states, strict=True), clock))
         assert text(exposition) == expected
         assert await gunzipped(exposition, "text") == expected
 
@@ -323,7 +310,7 @@ async def test_others_have_their_turn_between_two_blocks(
 ) -> None:
     """As many steps of the loop as a request to the daemon needs for its answer; one where these are long."""
     accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(4 * SIZE)]
-    exposition = exposed([(account, STATE) for account in accounts], lambda: NOW)
+    exposition = exposed([(account, STATE) for account in accounts], FakeClock(NOW))
     loop, now, step = asyncio.get_running_loop(), 0.0, 0
     joined_at: list[int] = []
     joined = Block.joined
@@ -351,7 +338,7 @@ async def test_scrapes_that_come_together_are_compressed_once(monkeypatch: pytes
 
     monkeypatch.setattr("exporter.exposition.exposition.deflated", counted)
     accounts = [replace(ACCOUNT, name=f"account-{number:04}") for number in range(600)]
-    exposition = exposed([(account, STATE) for account in accounts], lambda: NOW)
+    exposition = exposed([(account, STATE) for account in accounts], FakeClock(NOW))
     first, *others = await asyncio.gather(*[exposition.gzipped("text") for _ in range(20)])
     assert all(one == first for one in others)
     assert len(compressed) == 2 * len(ACCOUNT_FAMILIES)
@@ -370,23 +357,23 @@ def test_whatever_happened_before_the_bytes_are_those_of_the_present(
     """Lines are kept between scrapes and time passes: nothing of an earlier state may remain."""
     clock = FakeClock(NOW)
     account, state = first
-    exposition = exposed([first], clock.time)
+    exposition = exposed([first], clock)
     for changed, seconds in changes:
         clock.advance(seconds)
-        assert text(exposition) == generate_latest(reference([(account, state)], clock.time()))
+        assert text(exposition) == generate_latest(reference([(account, state)], clock))
         state = changed
         exposition.show(account, state)
-        assert text(exposition) == generate_latest(reference([(account, state)], clock.time()))
+        assert text(exposition) == generate_latest(reference([(account, state)], clock))
 
 
 def test_each_response_code_and_reason_has_its_series() -> None:
     """In whatever order they came up."""
     state = replace(
         STATE,
-        responses=tuple((label, number) for number, label in reversed([*enumerate(CODES)])),
-        failures=tuple((label, number) for number, label in reversed([*enumerate(REASONS)])),
+        responses=tuple(Count(label, number) for number, label in reversed([*enumerate(CODES)])),
+        failures=tuple(Count(label, number) for number, label in reversed([*enumerate(REASONS)])),
     )
-    found = series(exposed([(ACCOUNT, state)], lambda: NOW))
+    found = series(exposed([(ACCOUNT, state)], FakeClock(NOW)))
     for number, label in enumerate(CODES):
         assert found[f'cfdi_responses_total{{account="acme",code="{label}"}}'] == f"{number}.0"
     for number, label in enumerate(REASONS):
@@ -396,26 +383,144 @@ def test_each_response_code_and_reason_has_its_series() -> None:
 
 @pytest.mark.parametrize("form", ["text", "openmetrics"])
 def test_the_golden_output_of_one_account(form: str) -> None:
-    exposition = exposed([(ACCOUNT, STATE)], lambda: NOW)
+    exposition = exposed([(ACCOUNT, STATE)], FakeClock(NOW))
     body = text(exposition) if form == "text" else openmetrics(exposition)
     assert body.decode() == (GOLDEN / f"one-account.{form}").read_text()
 
 
 def test_before_the_first_poll_nothing_is_claimed_and_all_counters_are_0() -> None:
     """A counter that first appears with the value 1 never alerts; a balance of 0 would alert for nothing."""
-    found = series(exposed([(replace(ACCOUNT, warning=None, critical=None), State())], lambda: NOW))
+    state = State(responses=(Count("200", 0),))
+    found = series(exposed([(replace(ACCOUNT, warning=None, critical=None), state)], FakeClock(NOW)))
     assert {name.partition("{")[0] for name in found} == {
         "cfdi_stamps_consumed_total",
         "cfdi_stamps_purchased_total",
         "cfdi_responses_total",
-        "cfdi_poll_failures_total",
         "cfdi_account_info",
         "cfdi_account_suspended",
         "cfdi_account_poll_interval_seconds",
     }
     assert {value for name, value in found.items() if "_total" in name} == {"0.0"}
-    assert sum("cfdi_responses_total" in name for name in found) == 18
-    assert sum("cfdi_poll_failures_total" in name for name in found) == 6
+    assert [name for name in found if "cfdi_responses_total" in name] == [OK]
+
+
+def test_a_healthy_account_costs_prometheus_22_series_at_the_most() -> None:
+    healthy = replace(STATE, responses=(Count("200", 7),), failures=())
+    found = series(exposed([(ACCOUNT, healthy)], FakeClock(NOW)))
+    assert len(found) <= 22
+    assert found[OK] == "7.0"
+    assert not any(name.startswith("cfdi_poll_failures_total") for name in found)
+
+
+OK = 'cfdi_responses_total{account="acme",code="200"}'
+TROUBLE = 'cfdi_responses_total{account="acme",code="500"}'
+TIMEOUT = 'cfdi_poll_failures_total{account="acme",reason="timeout"}'
+
+
+class TestBirth:
+    """A count that comes up later than its account is 0 for two minutes: `increase()` sees the first one."""
+
+    def poll(self, exposition: Exposition, clock: FakeClock, state: State, code: str) -> State:
+        """An answer with this code has come."""
+        responses = one_more(state.responses, code, clock.monotonic())
+        state = replace(state, responses=responses, last_poll=clock.time())
+        exposition.show(ACCOUNT, state)
+        return state
+
+    @pytest.fixture
+    def state(self) -> State:
+        return State(responses=(Count("200", 3),))
+
+    @pytest.fixture
+    def exposition(self, clock: FakeClock, state: State) -> Exposition:
+        return exposed([(ACCOUNT, state)], clock)
+
+    def test_at_0_and_without_another_poll_in_its_count(
+        self, exposition: Exposition, clock: FakeClock, state: State
+    ) -> None:
+        assert TROUBLE not in series(exposition)
+        self.poll(exposition, clock, state, "500")
+        assert series(exposition)[TROUBLE] == "0.0"
+        clock.advance(120)
+        assert series(exposition)[TROUBLE] == "0.0"
+        clock.advance(0.001)
+        assert series(exposition)[TROUBLE] == "1.0"
+        assert series(exposition)[OK] == "3.0"
+
+    async def test_also_in_what_is_prepared_and_compressed(
+        self, exposition: Exposition, clock: FakeClock, state: State
+    ) -> None:
+        self.poll(exposition, clock, state, "500")
+        assert f"{TROUBLE} 0.0\n".encode() in await gunzipped(exposition, "text")
+        clock.advance(121)
+        await exposition.settle()
+        assert f"{TROUBLE} 1.0\n".encode() in await gunzipped(exposition, "text")
+
+    def test_what_was_counted_meanwhile_comes_at_once(
+        self, exposition: Exposition, clock: FakeClock, state: State
+    ) -> None:
+        for _ in range(3):
+            state = self.poll(exposition, clock, state, "500")
+            clock.advance(40)
+            assert series(exposition)[TROUBLE] == "0.0"
+        clock.advance(1)
+        assert series(exposition)[TROUBLE] == "3.0"
+        self.poll(exposition, clock, state, "500")
+        assert series(exposition)[TROUBLE] == "4.0"
+
+    def test_each_has_its_own(self, exposition: Exposition, clock: FakeClock, state: State) -> None:
+        """Two minutes from when each came up, whichever the lines were last written for."""
+        state = self.poll(exposition, clock, state, "500")
+        clock.advance(100)
+        exposition.show(ACCOUNT, replace(state, failures=one_more((), "timeout", clock.monotonic())))
+        clock.advance(21)
+        found = series(exposition)
+        assert (found[TROUBLE], found[TIMEOUT]) == ("1.0", "0.0")
+        clock.advance(100)
+        found = series(exposition)
+        assert (found[TROUBLE], found[TIMEOUT]) == ("1.0", "1.0")
+
+    def test_a_balance_that_is_stale_sooner_doesn_t_hide_it(
+        self, exposition: Exposition, clock: FakeClock, state: State
+    ) -> None:
+        state = replace(state, used=Figure(1, clock.time() - ACCOUNT.stale_after + 60))
+        self.poll(exposition, clock, state, "500")
+        clock.advance(61)
+        found = series(exposition)
+        assert (found[TROUBLE], 'cfdi_stamps_used{account="acme"}' in found) == ("0.0", False)
+        clock.advance(60)
+        assert series(exposition)[TROUBLE] == "1.0"
+
+    @pytest.mark.parametrize("jump", [-86_400, -90, 90, 86_400])
+    def test_a_clock_that_jumps_takes_no_count_back(
+        self, exposition: Exposition, clock: FakeClock, state: State, jump: float
+    ) -> None:
+        """Prometheus would take that for a reset and count it twice."""
+        state = self.poll(exposition, clock, state, "500")
+        clock.advance(100)
+        clock.time_seconds += jump
+        state = self.poll(exposition, clock, state, "200")
+        assert series(exposition)[TROUBLE] == "0.0"
+        clock.advance(21)
+        assert series(exposition)[TROUBLE] == "1.0"
+        clock.time_seconds -= jump
+        self.poll(exposition, clock, state, "200")
+        assert series(exposition)[TROUBLE] == "1.0"
+
+    def test_a_new_name_goes_on_with_the_counts(
+        self, exposition: Exposition, clock: FakeClock, state: State
+    ) -> None:
+        """They were counted once under the old one; only what is newborn still waits."""
+        state = replace(state, responses=(*state.responses, Count("500", 9, clock.monotonic() - 500)))
+        state = self.poll(exposition, clock, state, "503")
+        exposition.arrange(["renamed"])
+        exposition.show(replace(ACCOUNT, name="renamed"), state)
+        found = series(exposition)
+        assert found['cfdi_responses_total{account="renamed",code="500"}'] == "9.0"
+        assert found['cfdi_responses_total{account="renamed",code="503"}'] == "0.0"
+        assert not any('"acme"' in name for name in found)
+        clock.advance(121)
+        assert series(exposition)['cfdi_responses_total{account="renamed",code="503"}'] == "1.0"
 
 
 def test_figures_leave_by_themselves_once_stale_and_each_at_its_own_time(clock: FakeClock) -> None:
@@ -423,7 +528,7 @@ def test_figures_leave_by_themselves_once_stale_and_each_at_its_own_time(clock: 
     state = State(
         contracted=Figure(5000, begin - 2000), used=Figure(3760, begin - 1000), available=Figure(0, begin)
     )
-    exposition = exposed([(ACCOUNT, state)], clock.time)
+    exposition = exposed([(ACCOUNT, state)], clock)
 
     def shown() -> set[str]:
         return {name.partition("{")[0] for name in series(exposition) if name.startswith("cfdi_stamps_")} & {
@@ -444,12 +549,12 @@ def test_figures_leave_by_themselves_once_stale_and_each_at_its_own_time(clock: 
     ):
         clock.advance(seconds)
         assert shown() == everything - gone, clock.time() - begin
-    assert len(series(exposition)) == 31, "all that isn't a figure stays"
+    assert len(series(exposition)) == 7, "all that isn't a figure stays"
 
 
 def test_a_figure_that_was_renewed_stays(clock: FakeClock) -> None:
     state = State(used=Figure(1, clock.time()))
-    exposition = exposed([(ACCOUNT, state)], clock.time)
+    exposition = exposed([(ACCOUNT, state)], clock)
     clock.advance(2000)
     exposition.show(ACCOUNT, State(used=Figure(2, clock.time())))
     clock.advance(2700)
@@ -459,24 +564,24 @@ def test_a_figure_that_was_renewed_stays(clock: FakeClock) -> None:
 
 
 def test_a_figure_that_was_stale_when_it_was_restored_is_never_shown(clock: FakeClock) -> None:
-    exposition = exposed([(ACCOUNT, State(used=Figure(1, clock.time() - 2701)))], clock.time)
+    exposition = exposed([(ACCOUNT, State(used=Figure(1, clock.time() - 2701)))], clock)
     assert 'cfdi_stamps_used{account="acme"}' not in series(exposition)
 
 
 def test_an_account_that_is_removed_leaves_with_every_line() -> None:
     other = replace(ACCOUNT, name="other")
-    exposition = exposed([(ACCOUNT, STATE), (other, STATE)], lambda: NOW)
+    exposition = exposed([(ACCOUNT, STATE), (other, STATE)], FakeClock(NOW))
     assert b'"acme"' in text(exposition)
     exposition.arrange(["other"])
     assert b'"acme"' not in text(exposition) + openmetrics(exposition)
-    assert text(exposition) == generate_latest(reference([(other, STATE)], NOW))
+    assert text(exposition) == generate_latest(reference([(other, STATE)], FakeClock(NOW)))
     exposition.arrange([])
-    assert text(exposition) == generate_latest(reference([], NOW))
+    assert text(exposition) == generate_latest(reference([], FakeClock(NOW)))
     assert exposition.shown("acme") is None
 
 
 def test_a_poll_that_ends_after_its_account_was_removed_brings_no_line_back() -> None:
-    exposition = exposed([(ACCOUNT, STATE)], lambda: NOW)
+    exposition = exposed([(ACCOUNT, STATE)], FakeClock(NOW))
     exposition.arrange([])
     exposition.show(ACCOUNT, STATE)
     assert b'"acme"' not in text(exposition)
@@ -484,20 +589,20 @@ def test_a_poll_that_ends_after_its_account_was_removed_brings_no_line_back() ->
 
 def test_accounts_stand_in_the_order_of_the_configuration() -> None:
     names = ["b", "a", "c"]
-    exposition = Exposition(None, lambda: NOW)
+    exposition = Exposition(None, FakeClock(NOW))
     exposition.arrange(names)
     for name in sorted(names):
         exposition.show(replace(ACCOUNT, name=name), STATE)
     assert text(exposition) == generate_latest(
-        reference([(replace(ACCOUNT, name=name), STATE) for name in names], NOW)
+        reference([(replace(ACCOUNT, name=name), STATE) for name in names], FakeClock(NOW))
     )
 
 
 def test_a_reload_s_new_labels_and_thresholds_replace_the_old() -> None:
-    exposition = exposed([(ACCOUNT, STATE)], lambda: NOW)
+    exposition = exposed([(ACCOUNT, STATE)], FakeClock(NOW))
     changed = replace(ACCOUNT, labels=(("team", "sales"),), warning=7, critical=None, interval=60.0)
     exposition.show(changed, STATE)
-    assert text(exposition) == generate_latest(reference([(changed, STATE)], NOW))
+    assert text(exposition) == generate_latest(reference([(changed, STATE)], FakeClock(NOW)))
 
 
 AWKWARD = 'a "b" \\ c\nd\\n 😀 ñ {x="y"} # 1'
@@ -505,7 +610,7 @@ AWKWARD = 'a "b" \\ c\nd\\n 😀 ñ {x="y"} # 1'
 
 def test_prometheus_client_s_own_parsers_read_what_is_served() -> None:
     account = replace(ACCOUNT, name=AWKWARD, labels=(("team", AWKWARD),))
-    exposition = exposed([(account, STATE)], lambda: NOW)
+    exposition = exposed([(account, STATE)], FakeClock(NOW))
     for families in (
         list(parse_text(text(exposition).decode())),
         list(parse_openmetrics(openmetrics(exposition).decode())),
@@ -541,14 +646,14 @@ def test_help_names_the_original_field_and_says_that_balances_are_cached() -> No
 
 
 def test_no_secret_and_no_username_is_exposed() -> None:
-    exposition = exposed([(ACCOUNT, STATE)], lambda: NOW)
+    exposition = exposed([(ACCOUNT, STATE)], FakeClock(NOW))
     assert b"s3cret" not in text(exposition) + openmetrics(exposition)
     assert b"ws@acme" not in text(exposition) + openmetrics(exposition)
 
 
 def test_polls_that_nobody_scrapes_take_no_more_and_more_memory(clock: FakeClock) -> None:
     """Prometheus may be away for days."""
-    exposition = exposed([(ACCOUNT, STATE)], clock.time)
+    exposition = exposed([(ACCOUNT, STATE)], clock)
 
     def poll(times: int) -> None:
         for _ in range(times):
@@ -569,11 +674,57 @@ def test_polls_that_nobody_scrapes_take_no_more_and_more_memory(clock: FakeClock
 # The exporter's own metrics
 
 
-def test_the_exporter_s_own_families_stand_after_those_of_accounts() -> None:
+def own_metrics() -> ExporterMetrics:
+    """The exporter's own metrics after a poll."""
     metrics = ExporterMetrics("abc123")
+    metrics.use_environments({"production": LABELS}, REASONS)
     metrics.poll_ended("production", 0.3)
+    return metrics
+
+
+def sums(metrics: ExporterMetrics) -> dict[tuple[str, str], float]:
+    """What is counted of each environment, by its name and the code or the reason."""
+    return {
+        (sample.labels["pac_environment"], sample.labels.get("code") or sample.labels["reason"]): sample.value
+        for family in parse_text(metrics.lines(openmetrics=False).decode())
+        if family.name.startswith("cfdi_provider_")
+        for sample in family.samples
+    }
+
+
+def test_every_code_and_reason_of_an_environment_is_counted_from_the_start() -> None:
+    metrics = own_metrics()
+    assert sums(metrics) == {("production", label): 0 for label in (*CODES, *REASONS)}
+    assert len(sums(metrics)) == 18 + 6
+    for label in ("200", "200", "other", "tls"):
+        metrics.poll_counted("production", label)
+    assert {key: value for key, value in sums(metrics).items() if value} == {
+        ("production", "200"): 2,
+        ("production", "other"): 1,
+        ("production", "tls"): 1,
+    }
+
+
+def test_environments_come_and_go_with_their_series() -> None:
+    """One that stays goes on counting; one that comes back begins anew; a late poll brings none back."""
+    metrics = own_metrics()
+    metrics.use_environments({"production": LABELS, "testing": ["200"]}, REASONS)
+    metrics.poll_counted("production", "200")
+    metrics.poll_counted("testing", "200")
+    metrics.poll_ended("testing", 0.3)
+    metrics.use_environments({"production": LABELS}, REASONS)
+    metrics.poll_counted("testing", "200")
+    metrics.poll_ended("testing", 0.3)
+    assert b"testing" not in metrics.lines(openmetrics=False) + metrics.lines(openmetrics=True)
+    assert sums(metrics)["production", "200"] == 1
+    metrics.use_environments({"testing": ["200"]}, REASONS)
+    assert sums(metrics) == {("testing", label): 0 for label in ("200", *REASONS)}
+
+
+def test_the_exporter_s_own_families_stand_after_those_of_accounts() -> None:
+    metrics = own_metrics()
     metrics.poll_started(0.2)
-    exposition = Exposition(metrics, lambda: NOW)
+    exposition = Exposition(metrics, FakeClock(NOW))
     exposition.arrange(["acme"])
     exposition.show(ACCOUNT, STATE)
     families = list(parse_openmetrics(openmetrics(exposition).decode()))
@@ -582,6 +733,8 @@ def test_the_exporter_s_own_families_stand_after_those_of_accounts() -> None:
     own = {name: kind for name, kind in kinds.items() if name not in EXPECTED}
     assert own == {
         "cfdi_poll_duration_seconds": "histogram",
+        "cfdi_provider_responses": "counter",
+        "cfdi_provider_poll_failures": "counter",
         "cfdi_exporter_poll_lag_seconds": "histogram",
         "cfdi_exporter_config_last_reload_successful": "gauge",
         "cfdi_exporter_config_last_reload_success_timestamp_seconds": "gauge",
@@ -599,12 +752,13 @@ def test_the_exporter_s_own_families_stand_after_those_of_accounts() -> None:
 
 
 def test_own_samples_carry_the_labels_of_the_contract_and_no_account() -> None:
-    metrics = ExporterMetrics("abc123")
-    metrics.poll_ended("production", 0.3)
+    metrics = own_metrics()
     labels: dict[str, set[str]] = {}
     for family in parse_text(generate_latest(metrics.registry).decode()):
         for sample in family.samples:
             labels.setdefault(family.name, set()).update(sample.labels)
+    assert labels["cfdi_provider_responses"] == {"pac_environment", "code"}
+    assert labels["cfdi_provider_poll_failures"] == {"pac_environment", "reason"}
     assert labels["cfdi_poll_duration_seconds"] == {"pac_environment", "le"}
     assert labels["cfdi_exporter_poll_lag_seconds"] == {"le"}
     assert labels["cfdi_exporter_build_info"] == {"version", "revision", "pythonversion"}
@@ -613,9 +767,8 @@ def test_own_samples_carry_the_labels_of_the_contract_and_no_account() -> None:
 
 
 def test_there_is_no_created_series() -> None:
-    metrics = ExporterMetrics("abc123")
-    metrics.poll_ended("production", 0.3)
-    exposition = Exposition(metrics, lambda: NOW)
+    metrics = own_metrics()
+    exposition = Exposition(metrics, FakeClock(NOW))
     exposition.arrange([ACCOUNT.name])
     exposition.show(ACCOUNT, STATE)
     assert b"_created" not in text(exposition) + openmetrics(exposition)

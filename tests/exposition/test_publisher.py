@@ -28,7 +28,7 @@ class Shop:
     def __init__(self, path: Path, clock: FakeClock) -> None:
         self.accounts = Accounts()
         self.storage = FlakyStorage(path, exclusive=True, now=clock.time())
-        self.exposition = Exposition(ExporterMetrics("test"), clock.time)
+        self.exposition = Exposition(ExporterMetrics("test"), clock)
         self.publisher = Publisher(self.accounts, self.storage, self.exposition)
         self.now = clock.time
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.account.outcome import Failure, Reading, Reason
-from exporter.account.state import Figure, Rise, State, Suspension
+from exporter.account.state import Count, Figure, Rise, State, Suspension
 from exporter.provider.solucion_factible.codes import CODES, code
 from exporter.storage import migrations
 from exporter.storage.states import load, save
@@ -72,8 +72,8 @@ def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None
     state = State(
         suspension=Suspension(code(601), NOW),
         blocked=True,
-        responses=(("601", 1), ("other", 2)),
-        failures=(("tls", 3),),
+        responses=(Count("601", 1), Count("other", 2)),
+        failures=(Count("tls", 3),),
         last_outcome=reading(601),
         last_code=code(601),
     )

@@ -5,15 +5,18 @@ from functools import cache
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.account.outcome import Reason
 from exporter.cli.flags import parser
 from exporter.exposition.families import ACCOUNT_FAMILIES
 from exporter.metrics import ExporterMetrics
+from exporter.provider.solucion_factible import codes
 
 
 @cache
 def exporter_text() -> str:
     """The exporter's own metrics, each with a sample."""
     metrics = ExporterMetrics("unknown")
+    metrics.use_environments({"production": [codes.SUCCESS.label]}, [Reason.TIMEOUT])
     metrics.poll_ended("production", 1.0)
     return metrics.lines(openmetrics=False).decode()
 

@@ -103,6 +103,9 @@ class ScriptedProvider:
     any other. While `open` isn't set, tries wait for their outcome.
     """
 
+    labels = codes.LABELS
+    success = codes.SUCCESS.label
+
     def __init__(self, clock: FakeClock, environment: Environment = ENVIRONMENT) -> None:
         self.environment = environment
         self.passwords = {USERNAME: RIGHT}
@@ -252,7 +255,7 @@ class Life:
         self.logged = logged or io.StringIO()
         logger = log.logger("info", stream=self.logged)
         self.metrics = ExporterMetrics("test")
-        self.exposition = Exposition(self.metrics, clock.time)
+        self.exposition = Exposition(self.metrics, clock)
 
         def connect(environment: Environment) -> Provider:
             if environment == provider.environment:
@@ -277,6 +280,7 @@ class Life:
             self.gate,
             arrange=self.exposition.arrange,
             clock=clock,
+            metrics=self.metrics,
             log=logger,
             states=self.storage.read(lambda db: states.load(db, clock.time(), codes.code)),
             remembered=self.storage.read(lambda db: remembered(db, codes.code)),

@@ -43,7 +43,7 @@ class Site:
         self.fails: Exception | None = None
         self.done: list[str] = []
         endpoints = Endpoints(
-            exposition=Exposition(ExporterMetrics("test"), time.time),
+            exposition=Exposition(ExporterMetrics("test"), time),
             ready=lambda: True,
             shown=happened(),
             config=no_config,

@@ -292,7 +292,7 @@ async def serving(
         return b"x" * config_size
 
     endpoints = Endpoints(
-        exposition=Exposition(metrics, time.time),
+        exposition=Exposition(metrics, time),
         ready=lambda: True,
         shown=happened(),
         config=config_text,

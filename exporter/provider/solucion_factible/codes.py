@@ -248,6 +248,9 @@ CODES: Final = {code.number: code for code in _ALL}
 LABELS: Final = (*(code.label for code in _ALL), OTHER)
 """All values of the label ``code``."""
 
+SUCCESS: Final = CODES[200]
+"""What a healthy account is answered."""
+
 REFUSED: Final = CODES[601]
 """The login was refused."""
 

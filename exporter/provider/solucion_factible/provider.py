@@ -15,7 +15,7 @@ from exporter.provider.http.error import TransportError
 from exporter.provider.http.response import HttpAnswer
 from exporter.provider.http.transport import Transport
 from exporter.provider.solucion_factible.answer import read
-from exporter.provider.solucion_factible.codes import REQUEST_DOUBTED
+from exporter.provider.solucion_factible.codes import LABELS, REQUEST_DOUBTED, SUCCESS
 from exporter.provider.solucion_factible.operation import Operation
 from exporter.provider.solucion_factible.wsdl_process import read_in_process
 
@@ -39,6 +39,9 @@ class SolucionFactible:
 
     ``log`` takes an event's constant text and its fields.
     """
+
+    labels = LABELS
+    success = SUCCESS.label
 
     def __init__(self, environment: Environment, clock: Clock, log: Callable[..., object]) -> None:
         self.environment = environment
