@@ -23,13 +23,15 @@ import bcrypt
 import pytest
 
 from exporter.simulator import Simulator
-from tests.daemon.test_end_to_end import config, running, shown_when
+from tests.support.configs import config
 from tests.support.peers import Daemon, DaemonFactory, Response, eventually
 from tests.support.peers.daemon import EXPORTER, samples
 from tests.support.peers.http import basic_auth, request
 from tests.support.peers.logfmt import fields, listening_address
 from tests.support.peers.process import Process
 from tests.support.peers.tls import Authority
+from tests.support.series import shown_when
+from tests.support.simulation import running
 
 NOBODY = "http://127.0.0.1:9/nobody?wsdl"
 POLLED = 'cfdi_poll_duration_seconds_count{pac_environment="peer"}'

@@ -30,7 +30,9 @@ async def test_a_configuration_is_rendered_once(tmp_path: Path, clock: FakeClock
     """However many ask for it; and anew where it has been replaced."""
     loaded = [made(tmp_path, ["acme"]), made(tmp_path, ["globex"])]
     metrics, logger = ExporterMetrics("x"), log.logger("error", "logfmt")
-    reloading = Reloading(lambda: loaded.pop(0), automatic=False, clock=clock, metrics=metrics, log=logger)
+    reloading = Reloading(
+        lambda: loaded.pop(0), automatic=False, quiet=5, clock=clock, metrics=metrics, log=logger
+    )
     assert await reloading.redacted() is None
     await reloading.load()
     first = await asyncio.gather(*(reloading.redacted() for _ in range(20)))

@@ -17,6 +17,7 @@ from exporter.guard.tables import open_tries
 from exporter.provider.contract import Permit
 from exporter.provider.solucion_factible import codes
 from exporter.secret import Secret
+from exporter.storage.engine import StorageError
 from exporter.storage.migrations import first, migrate
 from exporter.storage.states import load
 from tests.support.peers import FakeClock
@@ -53,6 +54,10 @@ class Past:
 Open = Callable[[str], Awaitable[Past]]
 
 
+def failed(error: StorageError) -> None:
+    raise error
+
+
 @pytest.fixture
 async def opened(tmp_path: Path) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
@@ -63,7 +68,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Open]:
             clock = FakeClock(time=WRITTEN)
             storage = open_storage(tmp_path / f"{name}.db", exclusive=True, now=WRITTEN)
             stack.push_async_callback(storage.close)
-            gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=pytest.fail)
+            gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=failed)
             return Past(gate, clock, [])
 
         yield begin
