@@ -107,12 +107,17 @@ class Promise:
             self.stopped.discard(password)
         self.not_before.clear()
 
-    def aged(self, seconds: float) -> None:
-        """The wall clock jumped ahead, and the process ended before it could notice: so much is over."""
+    def aged(self, seconds: float, now: float) -> None:
+        """The wall clock jumped ahead, and the process ended before it could notice: so much is over.
+
+        If nobody noticed before the clock was set back, it isn't: then nothing has lapsed yet.
+        """
         for one in self.open:
             one.at -= seconds
-        self.lapsed_at -= seconds
         self.not_before = {password: at - seconds for password, at in self.not_before.items()}
+        lapses, lapsed_at = self.lapses, self.lapsed_at - seconds
+        self.lapse(now)
+        self.lapses, self.lapsed_at = lapses, lapsed_at
 
     def lapse(self, now: float) -> None:
         """Let open tries lapse."""

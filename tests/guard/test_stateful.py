@@ -266,7 +266,7 @@ class GuardMachine(RuleBasedStateMachine):
         self.run(end)
         self.provider.open.set()
         self.proven, self.unknown = False, 0
-        self.promise.aged(self.jumped)
+        self.promise.aged(self.jumped, self.clock.monotonic())
         self.jumped, self.unnoticed = 0.0, False
         self.life = self.run(self.live())
 
