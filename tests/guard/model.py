@@ -4,6 +4,7 @@ It knows nothing of how the guard keeps its promise. Where it can't know what th
 answer that nobody lived to hear, which of two tries lapsed), it takes what allows the exporter more.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -39,7 +40,7 @@ class Promise:
     stopped: set[str] = field(default_factory=set)
     not_before: dict[str, float] = field(default_factory=dict)
     lapses: int = 0
-    lapsed_at: float = 0.0
+    lapsed_at: float = -math.inf
     silent_since: float | None = None
 
     def arrived(self, password: str, now: float, *, proven: bool) -> Try:
@@ -78,7 +79,7 @@ class Promise:
                 del self.refusals[tried.password]
                 self.stopped.discard(tried.password)
                 self.not_before.clear()
-                self.lapses, self.lapsed_at = 0, 0.0
+                self.lapses, self.lapsed_at = 0, -math.inf
             case Verdict.NEUTRAL:
                 self._close(tried)
             case Verdict.REFUSED | Verdict.STOP if heard:
@@ -115,7 +116,8 @@ class Promise:
         for one in self.open:
             one.at -= seconds
         self.not_before = {password: at - seconds for password, at in self.not_before.items()}
-        lapses, lapsed_at = self.lapses, self.lapsed_at - seconds
+        self.lapsed_at -= seconds
+        lapses, lapsed_at = self.lapses, self.lapsed_at
         self.lapse(now)
         self.lapses, self.lapsed_at = lapses, lapsed_at
 
