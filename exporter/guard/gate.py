@@ -169,6 +169,7 @@ class Gate:
         if pending := self._pending.get(login):
             await asyncio.wait([pending])
         await self.keep_owed()
+        await self._notice_jump()
         fingerprint: Fingerprint | None = None
         while True:
             now = self._clock.time()
@@ -194,7 +195,7 @@ class Gate:
         StorageError.
         """
         await self.keep_owed()
-        await self._notice_jump(self._clock.time() - self._clock.monotonic())
+        await self._notice_jump()
         # Those that are suspended from here on have no record yet.
         asked = list(logins)
         found = await self._storage.transact(lambda db: ledger.suspensions(db, self._codes))
@@ -214,6 +215,7 @@ class Gate:
 
         ``None`` where something else holds it. Raises StorageError.
         """
+        await self._notice_jump()
         now = self._clock.time()
         strangers = [self._strange(login) for login in logins]
         return await self._storage.transact(
@@ -256,7 +258,7 @@ class Gate:
     # Charge. --------------------------------------------------------------------------------------------
 
     async def _permit(self, login: Login) -> _Permit:
-        await self._notice_jump(self._clock.time() - self._clock.monotonic())
+        await self._notice_jump()
         return self._permit_now(login)
 
     def _permit_now(self, login: Login) -> _Permit:
@@ -470,11 +472,12 @@ class Gate:
             at = self._clock.time()
             self._start(self._write(lambda db: ledger.relieve(db, provider, at)))
 
-    async def _notice_jump(self, apart: float) -> None:
+    async def _notice_jump(self) -> None:
         """Move the times of tries with a clock that has jumped ahead: none lapses by that.
 
-        ``apart`` is by how much the wall clock is ahead of the monotonic one. Raises StorageError.
+        It comes before everything that lets tries lapse. Raises StorageError.
         """
+        apart = self._clock.time() - self._clock.monotonic()
         if abs(apart - self._apart) <= JUMP:
             return
         async with self._shifting:
