@@ -180,14 +180,14 @@ def test_no_answer_harms_anybody(daemon: DaemonFactory, show: Show) -> None:
 
 
 FOLLOWERS = {
-    "answers-twice-at-once": "healthy-4",
+    "answers-twice-at-once": "healthy-0",
     "answers-twice": "healthy-1",
     "answers-on-and-on": "healthy-3",
-    "says-junk-later": "healthy-0",
+    "says-junk-later": "healthy-4",
 }
-"""Accounts that are polled half a second or more after the others (the spread of the first polls is a hash of
-the name), or at once after it: late enough for what comes unasked, which a call that already waits would take
-for its answer, and soon enough to be given the connection that it came on."""
+"""Accounts that are polled a second or more after the others (the spread of the first polls is a hash of the
+name, and the others wait for their WSDL): late enough for what comes unasked, which a call that already waits
+would take for its answer, and soon enough to be given the connection that it came on."""
 
 
 def test_what_comes_unasked_is_nobody_s_answer(daemon: DaemonFactory, show: Show) -> None:

@@ -86,21 +86,26 @@ def test_a_file_that_is_put_back(daemon: DaemonFactory, tmp_path: Path) -> None:
 
 
 def test_a_damaged_log_is_told(daemon: DaemonFactory, tmp_path: Path) -> None:
-    """And the daemon goes on."""
+    """And the daemon goes on, as if all tries were used up: nobody knows what was held against whom."""
     simulator = Simulator()
     path = tmp_path / "state.db"
     with running(simulator):
-        exporter = daemon(text(simulator, interval="1s"), f"--storage.path={path}")
+        flags = (f"--storage.path={path}", "--web.enable-lifecycle")
+        exporter = daemon(text(simulator, interval="1s"), *flags)
         shown_when(exporter, lambda shown: AVAILABLE in shown)
         exporter.kill()
+        asked = simulator.accounts["healthy@demo.example"].calls
         log = path.with_name("state.db-wal")
         data = bytearray(log.read_bytes())
         data[20] ^= 1
         log.write_bytes(data)
         exporter.start()
-        shown_when(exporter, lambda shown: AVAILABLE in shown)
-        assert 'msg="a part of the storage is lost"' in exporter.log
+        logged(exporter, 'msg="a part of the storage is lost"')
         assert 'error="state.db-wal is damaged: its header is wrong"' in exporter.log
+        time.sleep(2)  # first polls come within that
+        assert simulator.accounts["healthy@demo.example"].calls == asked
+        assert exporter.post("/-/resume?account=healthy").status == 200
+        shown_when(exporter, lambda shown: AVAILABLE in shown)
 
 
 class Disk:

@@ -14,6 +14,8 @@ from exporter.daemon.state_file import open_storage
 from exporter.storage import runs, wal
 from exporter.storage.engine import StorageError
 
+pytestmark = pytest.mark.process
+
 NOW = 1_700_000_000.0
 GONE = "state.db-wal is gone, or state.db is a copy that was made while a daemon had it"
 FRAME = 24 + 4096
@@ -22,8 +24,6 @@ WRITE = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from exporter.daemon.state_file import open_storage
-
-pytestmark = pytest.mark.process
 async def write():
     storage = open_storage(Path(sys.argv[1]), exclusive=sys.argv[2] == "daemon", now=0.0)
     for number in range(int(sys.argv[3])):
@@ -133,11 +133,16 @@ def test_a_harmed_frame(path: Path, frame: int, offset: int, index: bool) -> Non
     if not index:
         path.with_name("state.db-shm").unlink()
     log = log_of(path)
-    frames = (log.stat().st_size - 32) // FRAME
-    harm(log, 32 + (frame % frames) * FRAME + offset)
+    harm(log, 32 + (frame % frames_of(log)) * FRAME + offset)
     found = damage(path)
     assert found is not None
     assert found.startswith("state.db-wal is damaged: it ")
+
+
+def frames_of(log: Path) -> int:
+    """How many frames of a log are of its present round; the file may be longer than that."""
+    data = log.read_bytes()
+    return sum(data[start + 8 : start + 16] == data[16:24] for start in range(32, len(data), FRAME))
 
 
 def harm(file: Path, place: int) -> None:
@@ -152,7 +157,7 @@ def harm(file: Path, place: int) -> None:
 def test_a_log_that_was_cut(path: Path, size: int) -> None:
     """At whatever place."""
     log = log_of(path)
-    whole = log.stat().st_size
+    whole = 32 + frames_of(log) * FRAME
     with log.open("r+b") as file:
         file.truncate(size if size > 0 else whole + size)
     assert (damage(path) or "").startswith("state.db-wal is damaged: ")

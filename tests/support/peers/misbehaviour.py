@@ -414,9 +414,9 @@ _UNASKED = xml(envelope(**WRONG), keep=True)
 
 UNASKED = (
     Case("answers-twice-at-once", 200, says_more(_UNASKED)),
-    Case("answers-twice", 200, says_more(_UNASKED, after=0.3)),
-    Case("answers-on-and-on", 200, says_more(_UNASKED * 100, after=0.3, again=True)),
-    Case("says-junk-later", 200, says_more(b"junk", after=0.3)),
+    Case("answers-twice", 200, says_more(_UNASKED, after=0.1)),
+    Case("answers-on-and-on", 200, says_more(_UNASKED * 100, after=0.1, again=True)),
+    Case("says-junk-later", 200, says_more(b"junk", after=0.1)),
 )
 """Of accounts: what comes after an answer, on a connection that the next call could use."""
 
