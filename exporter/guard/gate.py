@@ -122,12 +122,13 @@ class Gate:
             if isinstance(charged, Held):
                 return charged
             permit = charged
-        started, start = self._clock.time(), self._clock.monotonic()
+        start = self._clock.monotonic()
         try:
             outcome = await send(permit)
         except TooLateError:
             outcome = unsent(Reason.TIMEOUT, "the process stood still, or the configuration was reloaded")
         took = self._clock.monotonic() - start
+        started = self._clock.time() - took  # by the clock as it is now: it may have been set meanwhile
         await self._settle(permit, outcome, started, proven=proven)
         return Tried(outcome, started, took)
 
