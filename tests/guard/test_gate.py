@@ -815,7 +815,6 @@ class TestUnknownOutcomes:
         assert await life.roster.resume("acme")
         resumed = clock.time()
         await life.poll()
-        await life.poll()
         assert len(provider.logins) == 3
         assert life.state().blocked
         assert clock.time() - resumed < HOUR
