@@ -305,6 +305,8 @@ def free_at(
     known = _own(db, login, codes)
     if isinstance(known, Unsure) or (known and known.suspension):
         return None
+    latest = now + login.terms.interval
+    mend(db, login.key, latest, now)
     lapse(db, login.key, now)
     tries, refusals = open_tries(db, login.key), known.refusals if known else 0
     surplus = refusals + len(tries) - login.terms.auth_attempts
@@ -312,7 +314,7 @@ def free_at(
         return None
     lapsed = _held(db, login.key, tries, surplus, now).until if surplus >= 0 else now
     next_at = max(known.next_at if known else 0.0, _distance(db, login.key, strange))
-    return max(lapsed, min(next_at, now + login.terms.interval))
+    return max(lapsed, min(next_at, latest))
 
 
 def open_tries(db: sqlite3.Connection, key: str) -> list[_Try]:

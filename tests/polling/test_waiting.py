@@ -163,6 +163,19 @@ async def test_a_try_that_was_late_is_followed_by_none_that_is_too_early(life: L
     assert len(waits(life)) == 1
 
 
+async def test_a_clock_that_was_ahead_makes_nobody_wait_for_longer(life: Life) -> None:
+    """As the guard itself, which takes a try of the future for one of now."""
+    life.provider.script = [sent()]
+    await life.use(account(auth_attempts=1))
+    life.provider.open.clear()
+    poll = await life.begin_poll()
+    life.clock.time_seconds -= 150 * 24 * HOUR
+    life.provider.open.set()
+    await poll
+    assert life.state().blocked
+    assert wait(life) <= HOUR
+
+
 async def test_where_the_storage_can_t_tell_the_guard_does_at_the_next_poll(life: Life) -> None:
     life.provider.script = [sent()] * 2
     await life.use(account())
