@@ -270,12 +270,13 @@ class Gate:
 
         Where the storage fails it is sent all the same: what is proven goes on.
         """
-        permit = self._permit_now(login)
-        over_at = permit.at + login.terms.timeout
         try:
+            permit = await self._permit(login)
+            over_at = permit.at + login.terms.timeout
             found = await self._marks.open((permit.number, login.key, permit.at, over_at))
         except StorageError as error:
             self._storage_failed(error)
+            permit = self._permit_now(login)
         else:
             if found - login.others - {login.record}:
                 # Another process had a password of this login refused, and it may be this very one. (Its own
