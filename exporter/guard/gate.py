@@ -214,6 +214,7 @@ class Gate:
 
         ``None`` where something else holds it. Raises StorageError.
         """
+        await self._notice_jump(self._clock.time() - self._clock.monotonic())
         now = self._clock.time()
         strangers = [self._strange(login) for login in logins]
         return await self._storage.transact(
