@@ -45,6 +45,8 @@ def exporter() -> model.Dashboard:
                     pace.durations(),
                     pace.codes(),
                     pace.late(),
+                    pace.answers(),
+                    pace.failures(),
                 ],
             ),
             Row("State and resources", [_up(), _storage(), _cpu(), _memory(), _files(), _scrapes()]),
@@ -132,7 +134,7 @@ def _exporters() -> table.Panel:
 
 
 def _failures() -> bargauge.Panel:
-    increase = f"increase({exporters('cfdi_poll_failures_total')}[1h])"
+    increase = f"increase({exporters('cfdi_provider_poll_failures_total')}[1h])"
     return bars(
         "Failures in the last hour",
         "Polls that got no answer, by reason: an outage of the provider or the network shows here first.",

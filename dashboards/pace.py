@@ -13,6 +13,8 @@ from dashboards.selectors import exporters
 LATE: Final = 60
 """Seconds after which ``CfdiExporterOverloaded`` calls a poll late."""
 
+LEGEND: Final = "{{{{pac_environment}}}} {{{{{}}}}}"
+
 
 def done() -> timeseries.Panel:
     done = f"sum by (instance) (increase({exporters('cfdi_poll_duration_seconds_count')}[1h]))"
@@ -106,3 +108,27 @@ def codes() -> timeseries.Panel:
         "none",
     )
     return stacked(panel)
+
+
+def answers() -> timeseries.Panel:
+    increase = f"increase({exporters('cfdi_provider_responses_total')}[$__interval])"
+    panel = columns(
+        "Answers by code",
+        "The provider's answers to all accounts in each hour, or longer step; "
+        "docs/runbooks/response-codes.md explains the codes.",
+        [over_time(f"sum by (pac_environment, code) ({increase}) > 0", LEGEND.format("code"), step=HOURLY)],
+        "none",
+    )
+    return stacked(panel)
+
+
+def failures() -> timeseries.Panel:
+    increase = f"increase({exporters('cfdi_provider_poll_failures_total')}[$__interval])"
+    expression = f"sum by (pac_environment, reason) ({increase}) > 0"
+    panel = columns(
+        "Failures by reason",
+        "Polls of all accounts that got no answer, in each hour or longer step.",
+        [over_time(expression, LEGEND.format("reason"), step=HOURLY)],
+        "none",
+    )
+    return stacked(panel).no_value("no failures")

@@ -38,7 +38,7 @@ def failures() -> timeseries.Panel:
         [over_time(f"sum by (reason) ({increase})", "{{reason}}", step=HOURLY)],
         "none",
     )
-    return stacked(panel)
+    return stacked(panel).no_value("no failures")
 
 
 def latency() -> timeseries.Panel:

@@ -176,6 +176,22 @@ async def test_a_clock_that_was_ahead_makes_nobody_wait_for_longer(life: Life) -
     assert wait(life) <= HOUR
 
 
+async def test_a_clock_that_jumps_ahead_lets_no_try_lapse(life: Life) -> None:
+    """Asking when the login is free mustn't take the jump for time that has passed."""
+    life.provider.script = [unreadable()] * 3
+    await life.use(account())
+    await life.poll()
+    life.provider.open.clear()
+    poll = await life.begin_poll()
+    life.clock.time_seconds += 2 * HOUR
+    life.provider.open.set()
+    await poll
+    assert life.state().blocked
+    life.clock.advance(INTERVAL)
+    await life.poller.poll("acme")
+    assert len(life.provider.logins) == 2
+
+
 async def test_where_the_storage_can_t_tell_the_guard_does_at_the_next_poll(life: Life) -> None:
     life.provider.script = [sent()] * 2
     await life.use(account())

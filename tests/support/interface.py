@@ -16,7 +16,7 @@ from exporter.provider.solucion_factible import codes
 def exporter_text() -> str:
     """The exporter's own metrics, each with a sample."""
     metrics = ExporterMetrics("unknown")
-    metrics.use_environments({"production": [codes.SUCCESS.label]}, [Reason.TIMEOUT])
+    metrics.use_environments({"production": codes.LABELS}, tuple(Reason))
     metrics.poll_ended("production", 1.0)
     return metrics.lines(openmetrics=False).decode()
 
