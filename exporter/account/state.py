@@ -1,9 +1,16 @@
 """All that is known of an account: immutable, each poll makes a new one."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from exporter.account.outcome import Code, Outcome
 from exporter.config.model import LARGEST_COUNT
+
+SETTLED: Final = 20
+"""Answers in a row since a fall after which the figure from before is forgotten.
+
+So many that of two replicas that answer by turns or by chance the lower one never gets there.
+"""
 
 Counts = tuple[tuple[str, int], ...]
 """How often each value of a label was seen, in the order in which they came up."""
@@ -18,22 +25,59 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Fall:
+    """A figure that is lower than it was: a contract that starts anew, or an answer that is wrong or late.
+
+    ``stamps`` is the highest figure since the fall, ``answers`` how many there were, ``counted`` the rises
+    among them that were counted.
+    """
+
+    stamps: int
+    answers: int = 1
+    counted: int = 0
+
+    def is_confirmed_by(self, stamps: int, baseline: int) -> bool:
+        """Tell whether a figure is nearer to those since the fall than to the one from before."""
+        return abs(stamps - self.stamps) < baseline - max(stamps, self.stamps)
+
+
+@dataclass(frozen=True, slots=True)
 class Rise:
     """A counter made of the rises of a figure that the provider reports.
 
-    ``baseline`` is the figure that the next one is compared to; a fall (a contract that starts anew) only
-    moves it. At LARGEST_COUNT it stands still.
+    ``baseline`` is the highest figure so far, from which rises are counted: replicas of the provider that
+    differ by turns are no rises. After a ``fall`` that a second answer confirms, the rises since then are
+    counted. The figure from before is forgotten after SETTLED answers: until then one that comes back to it
+    counts only by what is above it. At LARGEST_COUNT it stands still.
     """
 
     total: int = 0
     baseline: int | None = None
+    fall: Fall | None = None
 
     def seen(self, stamps: int | None) -> "Rise":
         """Return the counter after one more reading; ``None`` changes nothing."""
-        if stamps is None or stamps == self.baseline:
+        if stamps is None:
             return self
-        risen = 0 if self.baseline is None else max(0, stamps - self.baseline)
-        return Rise(min(self.total + risen, LARGEST_COUNT), stamps)
+        if self.baseline is None:
+            return Rise(self.total, stamps)
+        if stamps >= self.baseline:
+            counted = self.fall.counted if self.fall else 0
+            return Rise(self._plus(max(0, stamps - self.baseline - counted)), stamps)
+        return self._fallen(stamps, self.baseline)
+
+    def _fallen(self, stamps: int, baseline: int) -> "Rise":
+        fall = self.fall
+        if fall is None or not fall.is_confirmed_by(stamps, baseline):
+            return Rise(self.total, baseline, Fall(stamps, counted=fall.counted if fall else 0))
+        risen = max(0, stamps - fall.stamps)
+        total, highest = self._plus(risen), max(stamps, fall.stamps)
+        if fall.answers + 1 == SETTLED:
+            return Rise(total, highest)
+        return Rise(total, baseline, Fall(highest, fall.answers + 1, fall.counted + risen))
+
+    def _plus(self, risen: int) -> int:
+        return min(self.total + risen, LARGEST_COUNT)
 
 
 @dataclass(frozen=True, slots=True)

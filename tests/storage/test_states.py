@@ -1,26 +1,32 @@
 """What is kept about accounts over a restart: the state that was saved is the state that is loaded."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.account.outcome import Failure, Reading, Reason
-from exporter.account.state import Figure, Rise, State, Suspension
+from exporter.account.state import Fall, Figure, Rise, State, Suspension
+from exporter.daemon.state_file import STEPS
 from exporter.provider.solucion_factible.codes import CODES, code
 from exporter.storage import migrations
+from exporter.storage.engine import Storage
 from exporter.storage.states import load, save
+from tests.support.places import DATA
 from tests.support.rig import reading
 
 NOW = 1_700_000_000.0
 TIMES = st.floats(0, NOW)
 STAMPS = st.integers(0, 2**53)
 FIGURES = st.none() | st.builds(Figure, STAMPS, TIMES)
-RISES = st.builds(Rise, STAMPS, st.none() | STAMPS)
+FALLS = st.builds(Fall, STAMPS, st.integers(1, 20), STAMPS)
+RISES = st.builds(Rise, STAMPS, st.none() | STAMPS, st.none() | FALLS)
 STATES = st.builds(
     State,
     contracted=FIGURES,
@@ -46,8 +52,8 @@ def db() -> Iterator[sqlite3.Connection]:
 
 def made() -> "closing[sqlite3.Connection]":
     """An empty storage in memory."""
-    connection = sqlite3.connect(":memory:")
-    migrations.first(connection, NOW)
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrations.migrate(connection, STEPS, NOW)
     return closing(connection)
 
 
@@ -64,6 +70,33 @@ def test_the_latest_counts(db: sqlite3.Connection) -> None:
     save(db, [("a", State(consumed=Rise(1, 5))), ("b", State(retries=1))])
     save(db, [("a", State(consumed=Rise(3, 7)))])
     assert load(db, NOW, code) == {"a": State(consumed=Rise(3, 7)), "b": State(retries=1)}
+
+
+def test_a_restart_between_a_fall_and_its_confirmation_loses_neither(db: sqlite3.Connection) -> None:
+    """Else a wrong answer just before it would be counted, or the first stamps of a contract not."""
+    for readings, total in (((5010, 0, 5020), 10), ((5010, 3, 7, 12), 9)):
+        rise = Rise()
+        for stamps in readings:
+            save(db, [("a", State(consumed=rise.seen(stamps), purchased=rise.seen(stamps)))])
+            state = load(db, NOW, code)["a"]
+            assert state.consumed == state.purchased
+            rise = state.consumed
+        assert rise.total == total
+
+
+def test_a_file_of_version_1_goes_on_counting(tmp_path: Path) -> None:
+    """Its counters and baselines are as they were, and no fall is known."""
+    path = Path(shutil.copy(DATA / "state-v1.db", tmp_path / "state.db"))
+    storage = Storage(path, STEPS, exclusive=False, now=NOW)
+    before = {key: state for key, state in storage.read(lambda db: load(db, NOW, code)).items() if state.used}
+    key, healthy = next((key, state) for key, state in before.items() if "healthy" in key)
+    assert (healthy.consumed.total, healthy.purchased.total) == (42, 500)
+    assert healthy.used
+    assert (healthy.consumed.baseline, healthy.consumed.fall) == (healthy.used.stamps, None)
+    fallen = replace(healthy, consumed=healthy.consumed.seen(1))
+    with closing(sqlite3.connect(path)) as db, db:
+        save(db, [(key, fallen)])
+        assert load(db, NOW, code)[key].consumed == Rise(42, healthy.used.stamps, Fall(1))
 
 
 def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None:
