@@ -107,6 +107,8 @@ class State:
     next_poll: float | None = None
     retries: int = 0  # since the last answer about the balance
     slow_downs: int = 0  # likewise
+    doubted: bool = False  # the last balance was a sudden 0, which a second answer has yet to confirm
+    asked_again: float | None = None  # when a 0 was last asked about before it was due
     suspension: Suspension | None = None
     blocked: bool = False  # the guard holds it back until an open try lapses, which is when it is due next
 
@@ -141,6 +143,7 @@ def as_of(state: State, now: float) -> State:
         available=_not_ahead(state.available, now),
         last_poll=None if state.last_poll is None else min(state.last_poll, now),
         last_success=None if state.last_success is None else min(state.last_success, now),
+        asked_again=None if state.asked_again is None else min(state.asked_again, now),
     )
 
 

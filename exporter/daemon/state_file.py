@@ -10,7 +10,7 @@ from exporter.storage import migrations, states
 from exporter.storage.engine import Storage
 from exporter.storage.migrations import Step
 
-STEPS: Final[tuple[Step, ...]] = (migrations.first, open_tries, states.falls)
+STEPS: Final[tuple[Step, ...]] = (migrations.first, open_tries, states.unconfirmed)
 """All that was ever done to the tables: only appended to."""
 
 

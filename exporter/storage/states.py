@@ -29,7 +29,7 @@ _COLUMNS: Final = (
     "key, contracted, contracted_at, used, used_at, available, available_at, "
     "consumed, consumed_baseline, consumed_fall, consumed_fall_answers, consumed_fall_counted, "
     "purchased, purchased_baseline, purchased_fall, purchased_fall_answers, purchased_fall_counted, "
-    "up, last_code, last_poll, last_success, next_poll, retries, slow_downs"
+    "up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again"
 )
 _COUNT: Final = _COLUMNS.count(",") + 1
 _SELECT: Final = f"SELECT {_COLUMNS} FROM account"  # noqa: S608 - constant text
@@ -45,11 +45,13 @@ _RISE: Final = 5  # columns of a counter
 _Row = tuple[Any, ...]
 
 
-def falls(connection: sqlite3.Connection, now: float) -> None:  # noqa: ARG001 - a Step
-    """Make room for the falls of figures that a second answer has yet to confirm."""
+def unconfirmed(connection: sqlite3.Connection, now: float) -> None:  # noqa: ARG001 - a Step
+    """Make room for what a second answer has yet to confirm: falls of figures, and a balance of 0."""
     for counter in ("consumed", "purchased"):
         for column in ("fall", "fall_answers", "fall_counted"):
             connection.execute(f"ALTER TABLE account ADD COLUMN {counter}_{column} INTEGER")
+    connection.execute("ALTER TABLE account ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE account ADD COLUMN asked_again REAL")
 
 
 def save(connection: sqlite3.Connection, states: Iterable[tuple[str, State]]) -> None:
@@ -85,13 +87,15 @@ def _row(key: str, state: State) -> _Row:
         state.next_poll,
         state.retries,
         state.slow_downs,
+        state.doubted,
+        state.asked_again,
     )
 
 
 def _state(row: _Row, codes: Callable[[int], Code]) -> State:
     _, contracted, contracted_at, used, used_at, available, available_at, *rest = row
     consumed, purchased, rest = rest[:_RISE], rest[_RISE : 2 * _RISE], rest[2 * _RISE :]
-    up, last_code, last_poll, last_success, next_poll, retries, slow_downs = rest
+    up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again = rest
     return State(
         contracted=_figure(contracted, contracted_at),
         used=_figure(used, used_at),
@@ -105,6 +109,8 @@ def _state(row: _Row, codes: Callable[[int], Code]) -> State:
         next_poll=next_poll,
         retries=retries,
         slow_downs=slow_downs,
+        doubted=bool(doubted),
+        asked_again=asked_again,
     )
 
 

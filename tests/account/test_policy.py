@@ -1,7 +1,9 @@
 """What follows from a poll: a table for every code and reason, and the counters that come of readings."""
 
+import itertools
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -256,6 +258,58 @@ class TestFigures:
         state = after(reading(200, used=4))
         assert (state.up, state.last_success, state.available) == (False, None, None)
         assert state.next_poll == STARTED + 900
+
+    def test_a_balance_that_is_suddenly_0_is_asked_for_again(self) -> None:
+        """It isn't shown before a second answer confirms it, and counts as the answer that it is."""
+        before = after(reading(200, 10, 4, 6))
+        doubted = after(reading(200, 10, 10, 0), before, started=2000, now=2001)
+        assert (doubted.available, doubted.used) == (Figure(6, NOW), Figure(10, 2001))
+        assert (doubted.up, doubted.last_success, doubted.next_poll) == (True, 2001, 2060)
+        confirmed = after(reading(200, 10, 10, 0), doubted, started=2060, now=2061)
+        assert (confirmed.available, confirmed.doubted) == (Figure(0, 2061), False)
+        assert confirmed.next_poll == 2060 + 900
+        again = after(reading(200, 10, 10, 0), confirmed, started=2960, now=2961)
+        assert (again.available, again.next_poll) == (Figure(0, 2961), 2960 + 900)
+
+    def test_a_wrong_0_is_never_shown(self) -> None:
+        """Whatever comes between it and the next balance."""
+        state = after(reading(200, 10, 0, 0), after(reading(200, 10, 4, 6)))
+        for outcome in (reading(500), reading(503), unsent(Reason.TLS, "why"), reading(200, used=4)):
+            state = after(outcome, state)
+            assert (state.available, state.doubted) == (Figure(6, NOW), True)
+        state = after(reading(200, 10, 5, 5), state, now=2001)
+        assert (state.available, state.doubted) == (Figure(5, 2001), False)
+
+    @pytest.mark.parametrize("code", [630, 631])
+    @pytest.mark.parametrize("available", [None, 0])
+    def test_a_code_that_says_so_counts_at_once(self, code: int, available: int | None) -> None:
+        """The provider means it."""
+        state = after(reading(code, available=available), after(reading(200, 10, 4, 6)), started=2000)
+        assert (state.available, state.doubted, state.next_poll) == (Figure(0, NOW), False, 2000 + 900)
+
+    def test_a_first_0_counts_at_once(self) -> None:
+        """Nothing contradicts it."""
+        assert after(reading(200, 10, 10, 0)).available == Figure(0, NOW)
+
+    def test_a_short_interval_isn_t_lengthened(self) -> None:
+        """By a minute."""
+        state = after(reading(200, available=0), after(reading(200, available=6)), interval=5.0)
+        assert state.next_poll == STARTED + 5
+
+    @pytest.mark.parametrize(
+        "balances", [(0, 6), (0, 0, 6), (0, 6, 6, 6)], ids=["by turns", "twice", "now and then"]
+    )
+    def test_a_provider_that_flaps_cannot_make_us_ask_often(self, balances: Sequence[int]) -> None:
+        """One poll more a day, at the most."""
+        state, polls, now = after(reading(200, available=6), started=0.0, now=0.0), 0, 0.0
+        for available in itertools.cycle(balances):
+            assert state.next_poll is not None
+            now = state.next_poll
+            if now > 10 * DAY:
+                break
+            state = after(reading(200, available=available), state, started=now, now=now)
+            polls += 1
+        assert polls <= 10 * DAY / 900 + 11
 
     @pytest.mark.parametrize("code", [*TROUBLE, *TOO_MUCH, *STOPS, 601])
     def test_an_answer_that_is_none_about_the_balance_has_no_figures(self, code: int) -> None:

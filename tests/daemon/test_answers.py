@@ -59,6 +59,39 @@ def test_only_what_was_used_is_counted(daemon: DaemonFactory, used: Sequence[int
         assert exporter.metrics()[CONSUMED] == total
 
 
+def has(available: int, code: int = 200) -> Respond:
+    """An answer with these stamps available of 10,000."""
+    return answers(status=code, contratados=10_000, usados=10_000 - available, disponibles=available)
+
+
+@pytest.mark.parametrize(
+    ("responds", "shown"),
+    [
+        ([has(5000), has(0), has(4990)], {5000, 4990}),
+        ([has(5000), has(0), answers(status=500), has(4990)], {5000, 4990}),
+        ([has(5000), has(0), has(0)], {5000, 0}),
+        ([has(5000), has(0, 630), has(4990)], {5000, 0, 4990}),
+    ],
+)
+def test_a_sudden_0_is_shown_once_it_is_confirmed(
+    daemon: DaemonFactory, responds: Sequence[Respond], shown: set[int]
+) -> None:
+    """Nobody is woken by one wrong answer; 630 is the provider's word."""
+    turns = Turns(*responds)
+    seen = set()
+    with HostileProvider({"acme": turns}) as provider:
+        exporter = daemon(config(provider.wsdl(), "acme"))
+
+        def look() -> bool:
+            metrics = exporter.metrics()
+            if AVAILABLE in metrics:
+                seen.add(metrics[AVAILABLE])
+            return turns.over and len(seen) == len(shown)
+
+        eventually(look)
+        assert seen == shown
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(("used", "total"), [((5010, 0, 5020), 10), ((5010, 3, 7, 12), 9)])
 def test_a_restart_between_a_fall_and_its_confirmation(

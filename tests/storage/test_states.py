@@ -41,6 +41,8 @@ STATES = st.builds(
     next_poll=st.none() | TIMES.map(lambda at: at + 1e6),
     retries=st.integers(0, 10**6),
     slow_downs=st.integers(0, 10**6),
+    doubted=st.booleans(),
+    asked_again=st.none() | TIMES,
 )
 
 
@@ -118,7 +120,7 @@ def test_every_field_is_kept_or_known_not_to_be() -> None:
     """So that a new one isn't forgotten here."""
     not_kept = {"suspension", "blocked", "responses", "failures", "last_outcome"}
     kept = {field.name for field in fields(State)} - not_kept
-    assert len(kept) == 12
+    assert len(kept) == 14
 
 
 def test_times_ahead_are_taken_for_now(db: sqlite3.Connection) -> None:
