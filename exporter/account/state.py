@@ -12,6 +12,9 @@ SETTLED: Final = 20
 So many that of two replicas that answer by turns or by chance the lower one never gets there.
 """
 
+LITTLE_AHEAD: Final = 60.0
+"""Seconds by which a stored time may be ahead of the clock, as it is set right now and then."""
+
 Counts = tuple[tuple[str, int], ...]
 """How often each value of a label was seen, in the order in which they came up."""
 
@@ -132,20 +135,49 @@ def one_more(counts: Counts, label: str) -> Counts:
 
 
 def as_of(state: State, now: float) -> State:
-    """Return the state with times that are ahead of ``now`` taken for now: the clock has been set back since.
+    """Return a stored state without times that are ahead of ``now``: the clock has been set back since.
 
-    Else a figure would be shown until the clock has come to where it was, and ``stale_after`` longer.
+    Times that are a little ahead are taken for now. How old a figure from further ahead is nobody knows: it
+    isn't known any more.
     """
     return replace(
         state,
-        contracted=_not_ahead(state.contracted, now),
-        used=_not_ahead(state.used, now),
-        available=_not_ahead(state.available, now),
-        last_poll=None if state.last_poll is None else min(state.last_poll, now),
-        last_success=None if state.last_success is None else min(state.last_success, now),
+        contracted=_figure_as_of(state.contracted, now),
+        used=_figure_as_of(state.used, now),
+        available=_figure_as_of(state.available, now),
+        last_poll=_time_as_of(state.last_poll, now),
+        last_success=_time_as_of(state.last_success, now),
         asked_again=None if state.asked_again is None else min(state.asked_again, now),
     )
 
 
-def _not_ahead(stamps: Figure | None, now: float) -> Figure | None:
-    return Figure(stamps.stamps, now) if stamps and stamps.at > now else stamps
+def shifted(state: State, seconds: float) -> State:
+    """Return the state with all times moved along with a clock that has jumped: nothing is older by that."""
+    return replace(
+        state,
+        contracted=_shifted_figure(state.contracted, seconds),
+        used=_shifted_figure(state.used, seconds),
+        available=_shifted_figure(state.available, seconds),
+        last_poll=_shifted_time(state.last_poll, seconds),
+        last_success=_shifted_time(state.last_success, seconds),
+        next_poll=_shifted_time(state.next_poll, seconds),
+        asked_again=_shifted_time(state.asked_again, seconds),
+        suspension=(one := state.suspension) and Suspension(one.code, one.since + seconds),
+    )
+
+
+def _figure_as_of(stamps: Figure | None, now: float) -> Figure | None:
+    at = _time_as_of(stamps.at, now) if stamps else None
+    return Figure(stamps.stamps, at) if stamps and at is not None else None
+
+
+def _time_as_of(at: float | None, now: float) -> float | None:
+    return None if at is None or at > now + LITTLE_AHEAD else min(at, now)
+
+
+def _shifted_figure(stamps: Figure | None, seconds: float) -> Figure | None:
+    return Figure(stamps.stamps, stamps.at + seconds) if stamps else None
+
+
+def _shifted_time(at: float | None, seconds: float) -> float | None:
+    return None if at is None else at + seconds

@@ -85,6 +85,7 @@ class Poller:
         return delay
 
     async def _poll(self, monitored: Monitored) -> float | None:
+        began = self._clock.monotonic()
         tried = await self._ask(monitored)
         present = self._present(monitored)
         if present is None or tried is None:
@@ -92,13 +93,15 @@ class Poller:
         if isinstance(tried, Held):
             return self._keep_held(monitored, present, tried)
         login, now = monitored.login, self._clock.time()
+        # The clock may have been set ahead or back meanwhile.
+        started = min(max(tried.started, now - (self._clock.monotonic() - began)), now)
         after = step(
             present.state,
             tried.outcome,
             present.account,
             proven=login.proven,
             suspension=login.suspension,
-            started=min(tried.started, now),  # the clock may have been set back meanwhile
+            started=started,
             now=now,
             jitter=random.random(),  # noqa: S311 - it spreads load, nothing is guarded by it
         )

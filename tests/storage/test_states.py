@@ -89,8 +89,9 @@ def test_a_restart_between_a_fall_and_its_confirmation_loses_neither(db: sqlite3
 def test_a_file_of_version_1_goes_on_counting(tmp_path: Path) -> None:
     """Its counters and baselines are as they were, and no fall is known."""
     path = Path(shutil.copy(DATA / "state-v1.db", tmp_path / "state.db"))
-    storage = Storage(path, STEPS, exclusive=False, now=NOW)
-    before = {key: state for key, state in storage.read(lambda db: load(db, NOW, code)).items() if state.used}
+    later = 1_800_000_000.0
+    storage = Storage(path, STEPS, exclusive=False, now=later)
+    before = storage.read(lambda db: load(db, later, code))
     key, healthy = next((key, state) for key, state in before.items() if "healthy" in key)
     assert (healthy.consumed.total, healthy.purchased.total) == (42, 500)
     assert healthy.used
@@ -98,7 +99,7 @@ def test_a_file_of_version_1_goes_on_counting(tmp_path: Path) -> None:
     fallen = replace(healthy, consumed=healthy.consumed.seen(1))
     with closing(sqlite3.connect(path)) as db, db:
         save(db, [(key, fallen)])
-        assert load(db, NOW, code)[key].consumed == Rise(42, healthy.used.stamps, Fall(1))
+        assert load(db, later, code)[key].consumed == Rise(42, healthy.used.stamps, Fall(1))
 
 
 def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None:
@@ -123,27 +124,25 @@ def test_every_field_is_kept_or_known_not_to_be() -> None:
     assert len(kept) == 14
 
 
-def test_times_ahead_are_taken_for_now(db: sqlite3.Connection) -> None:
-    """The clock was set back: a balance from the future would look fresh for as long as it was ahead."""
-    ahead = NOW + 1e6
-    state = State(
-        contracted=Figure(3, ahead),
-        used=Figure(2, ahead),
-        available=Figure(1, ahead),
-        last_poll=ahead,
-        last_success=ahead,
+@pytest.mark.parametrize("ahead", [0.5, 60.0])
+def test_times_a_little_ahead_are_taken_for_now(db: sqlite3.Connection, ahead: float) -> None:
+    """The clock was set right."""
+    save(db, [("a", times(NOW + ahead))])
+    assert load(db, NOW, code) == {"a": times(NOW)}
+
+
+@pytest.mark.parametrize("ahead", [61.0, 1e6, 400 * 86_400.0])
+def test_a_figure_from_the_future_is_not_known(db: sqlite3.Connection, ahead: float) -> None:
+    """How old it is nobody knows; it would look fresh for as long as the clock was ahead."""
+    save(db, [("a", replace(times(NOW + ahead), consumed=Rise(3, 7), asked_again=NOW + ahead))])
+    assert load(db, NOW, code) == {"a": State(consumed=Rise(3, 7), asked_again=NOW)}
+
+
+def times(at: float) -> State:
+    """A state of this time."""
+    return State(
+        contracted=Figure(3, at), used=Figure(2, at), available=Figure(1, at), last_poll=at, last_success=at
     )
-    save(db, [("a", state)])
-    assert load(db, NOW, code) == {
-        "a": replace(
-            state,
-            contracted=Figure(3, NOW),
-            used=Figure(2, NOW),
-            available=Figure(1, NOW),
-            last_poll=NOW,
-            last_success=NOW,
-        )
-    }
 
 
 def test_no_text_of_the_provider_is_kept(db: sqlite3.Connection) -> None:
