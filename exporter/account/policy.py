@@ -157,12 +157,18 @@ def balance(reading: Reading) -> int | None:
     return 0 if reading.available is None and reading.code.exhausted else reading.available
 
 
-def first_poll(name: str, interval: float, accounts: int, spread: float = FIRST_POLLS) -> float:
+def first_poll(name: str, interval: float, accounts: int, over: float = FIRST_POLLS) -> float:
     """Return after how many seconds an account is first polled, of so many ``accounts``.
 
-    The polls are spread evenly and always alike, so that a restart is no burst for the provider: over
-    ``spread`` seconds and a tenth of one for each account, within an interval.
+    The polls are spread evenly and always alike, so that a restart is no burst for the provider.
     """
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    fraction = int.from_bytes(digest, "big") / 2**64
-    return fraction * min(interval, spread + 0.1 * accounts)
+    return spread(int.from_bytes(digest, "big") / 2**64, interval, accounts, over)
+
+
+def spread(fraction: float, interval: float, accounts: int, over: float = FIRST_POLLS) -> float:
+    """Return after how many seconds an account is polled that is so far (0 to 1) among ``accounts``.
+
+    That is ``over`` seconds and a tenth of one for each account, within an interval.
+    """
+    return fraction * min(interval, over + 0.1 * accounts)

@@ -206,7 +206,12 @@ class Daemon:
             storage_failed=self._background.storage_failed,
             overtaken=self._postpone,
         )
-        scheduler = Scheduler(poller.poll, late=self._metrics.poll_started, crashed=poller.crashed)
+        scheduler = Scheduler(
+            poller.poll,
+            late=self._metrics.poll_started,
+            crashed=poller.crashed,
+            overdue=lambda names: roster.spread(names),  # noqa: PLW0108 - it is made below
+        )
         roster = Roster(
             self._accounts,
             providers,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from structlog.typing import FilteringBoundLogger
 
 from exporter.account.login import Login
-from exporter.account.policy import FIRST_POLLS, first_poll, postponed, renewed, suspended
+from exporter.account.policy import FIRST_POLLS, first_poll, postponed, renewed, spread, suspended
 from exporter.account.state import State, Suspension, shifted
 from exporter.clock import Clock
 from exporter.config import Account, Config
@@ -147,6 +147,25 @@ class Roster:
                 self._accounts.put(replace(monitored, state=postponed(state, due, blocked=at > now)))
                 self._add(account, due)
 
+    def spread(self, names: Sequence[str]) -> list[float]:
+        """Return when accounts are due instead that became overdue together, on the monotonic clock.
+
+        They are those of a time in which the process or its machine stood still, the longest overdue first,
+        and come evenly spread as at a start.
+        """
+        now, wall = self._clock.monotonic(), self._clock.time()
+        due = []
+        for place, name in enumerate(names):
+            monitored = self._accounts.get(name)
+            delay = 0.0
+            if monitored:
+                delay = spread(place / len(names), monitored.account.interval, len(names), self._first_polls)
+                state = replace(monitored.state, next_poll=wall + delay)
+                self._accounts.put(replace(monitored, state=state))
+            due.append(now + delay)
+        self._log.info("overdue polls spread", accounts=len(names))
+        return due
+
     def postpone(self, account: Account, due: float) -> None:
         """Schedule an account that was given to the scheduler anew while it was polled: that poll counts.
 
@@ -160,9 +179,10 @@ class Roster:
 
         Balances are no older and no younger by that, and polls are due when they were.
         """
-        self._log.warning(
-            f"the clock was set {'ahead' if seconds > 0 else 'back'}", seconds=round(abs(seconds))
-        )
+        if seconds > 0:
+            self._log.warning("the clock was set ahead", seconds=round(seconds))
+        else:
+            self._log.warning("the clock was set back", seconds=round(-seconds))
         for monitored in list(self._accounts):
             self._accounts.put(replace(monitored, state=shifted(monitored.state, seconds)))
         self._states = {key: shifted(state, seconds) for key, state in self._states.items()}

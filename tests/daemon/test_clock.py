@@ -2,15 +2,18 @@
 
 import time
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 
 import pytest
 
+from exporter.simulator import Simulator
 from tests.support.configs import config
-from tests.support.peers import DaemonFactory
+from tests.support.peers import DaemonFactory, eventually
 from tests.support.peers.hostile import HostileProvider
 from tests.support.peers.misbehaviour import GOOD, answers, hangs
 from tests.support.schedules.site import Clock
 from tests.support.series import shown_when
+from tests.support.simulation import running
 
 DAY = 86_400.0
 AVAILABLE = 'cfdi_stamps_available{account="acme"}'
@@ -58,3 +61,25 @@ def test_set_for_good(daemon: DaemonFactory, wall: Clock, seconds: float) -> Non
         assert before + 2 <= metrics[ANSWERED] <= before + 6
         assert abs(metrics[NEXT] - seconds - time.time()) < 30
         assert f"the clock was set {'ahead' if seconds > 0 else 'back'}" in exporter.log
+
+
+def test_a_process_that_stood_still_is_no_burst(daemon: DaemonFactory) -> None:
+    """120 accounts at 8 s are stopped for 10 s: they come at the pace of a start, and all of them."""
+    simulator = Simulator(extra_accounts=120)
+    names = [f"load-{number:05}@demo.example" for number in range(1, 121)]
+
+    def calls() -> list[int]:
+        return [simulator.accounts[name].calls for name in names]
+
+    with running(simulator):
+        exporter = daemon(config(simulator.wsdl_url, *names, interval="8s", environment=", concurrency: 64"))
+        eventually(lambda: all(calls()))
+        exporter.send(SIGSTOP)
+        time.sleep(10)
+        before = calls()
+        exporter.send(SIGCONT)
+        time.sleep(1)
+        assert sum(calls()) - sum(before) < 60
+        eventually(lambda: all(now > then for now, then in zip(calls(), before, strict=True)))
+        assert 'msg="overdue polls spread"' in exporter.log
+        assert "the clock was set" not in exporter.log

@@ -296,6 +296,23 @@ class TestClock:
         assert INTERVAL - 8 < wait(life) <= INTERVAL
 
 
+class TestStoodStill:
+    async def test_overdue_polls_are_spread(self, rig: Rig) -> None:
+        """As at a start, the longest overdue first; the metric says when each is due."""
+        life = await rig.start(account(), OTHER)
+        rig.clock.advance(1000)
+        first, second, gone = life.roster.spread(["other", "acme", "removed"])
+        now = rig.clock.monotonic()
+        assert (first, gone) == (now, now)
+        assert second == pytest.approx(now + 30.3 / 3)
+        assert life.state("acme").next_poll == pytest.approx(rig.clock.time() + 30.3 / 3)
+
+    async def test_within_the_interval(self, rig: Rig) -> None:
+        """Where that is shorter."""
+        life = await rig.start(account(interval=4.0), OTHER)
+        assert life.roster.spread(["other", "acme"])[1] == pytest.approx(rig.clock.monotonic() + 2)
+
+
 class TestLookAround:
     async def test_resumed_elsewhere(self, rig: Rig) -> None:
         """The daemon polls again, for the one try that there is."""
