@@ -150,3 +150,14 @@ def test_no_text_of_the_provider_is_kept(db: sqlite3.Connection) -> None:
     for outcome in (Reading(code(500), message="echo"), Failure(Reason.FAULT, "echo")):
         save(db, [("a", State(last_outcome=outcome))])
     assert "echo" not in "".join(db.iterdump())
+
+
+def test_what_a_restored_copy_does_to_a_counter(db: sqlite3.Connection) -> None:
+    """It goes back to where it was, and the first poll brings it to where it would be: docs/operations.md."""
+    readings = [5000, 5010, 5020, 5030]
+    rise = Rise()
+    for stamps in readings[:2]:
+        rise = rise.seen(stamps)
+    save(db, [("a", State(consumed=rise))])
+    restored = load(db, NOW, code)["a"].consumed
+    assert (restored.total, restored.seen(readings[-1]).total) == (10, 30)
