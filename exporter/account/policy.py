@@ -22,6 +22,13 @@ SLOW_DOWN_LIMIT: Final = 8
 
 RETRY_AFTER_LIMIT: Final = 86_400.0
 """Seconds: the longest that a provider's Retry-After is heeded."""
+
+ASK_AGAIN: Final = 60.0
+"""Seconds after which a balance that is suddenly 0 is asked for again, where the interval isn't shorter."""
+
+ASK_AGAIN_DISTANCE: Final = 86_400.0
+"""Seconds between two such polls of an account, so that a provider that flaps can't make us ask often."""
+
 FIRST_POLLS: Final = 30.0
 """Seconds over which first polls are spread, beside 0.1 s for each account."""
 
@@ -101,19 +108,29 @@ def _after_balance(state: State, reading: Reading, terms: Terms, *, started: flo
     available = balance(reading)
     # 200 that tells what was used but not what is left is an answer, yet none about the balance.
     up = available is not None
+    doubted = available == 0 and _is_doubtful(state, reading)
+    ask_again = doubted and (state.asked_again is None or started - state.asked_again >= ASK_AGAIN_DISTANCE)
     return replace(
         state,
         contracted=_latest(state.contracted, reading.contracted, now),
         used=_latest(state.used, reading.used, now),
-        available=_latest(state.available, available, now),
+        available=_latest(state.available, None if doubted else available, now),
         consumed=state.consumed.seen(reading.used),
         purchased=state.purchased.seen(reading.contracted),
         up=up,
         last_success=now if up else state.last_success,
-        next_poll=started + terms.interval,
+        next_poll=started + (min(terms.interval, ASK_AGAIN) if ask_again else terms.interval),
         retries=0,
         slow_downs=0,
+        doubted=doubted if up else state.doubted,
+        asked_again=started if ask_again else state.asked_again,
     )
+
+
+def _is_doubtful(state: State, reading: Reading) -> bool:
+    """Tell whether a 0 may be a wrong answer: there were stamps, and no code says that they have run out."""
+    known = state.available
+    return not (state.doubted or reading.code.exhausted) and known is not None and known.stamps > 0
 
 
 def _slow_down(state: State, outcome: Outcome, terms: Terms, *, started: float, now: float) -> State:
@@ -142,12 +159,18 @@ def balance(reading: Reading) -> int | None:
     return 0 if reading.available is None and reading.code.exhausted else reading.available
 
 
-def first_poll(name: str, interval: float, accounts: int, spread: float = FIRST_POLLS) -> float:
+def first_poll(name: str, interval: float, accounts: int, over: float = FIRST_POLLS) -> float:
     """Return after how many seconds an account is first polled, of so many ``accounts``.
 
-    The polls are spread evenly and always alike, so that a restart is no burst for the provider: over
-    ``spread`` seconds and a tenth of one for each account, within an interval.
+    The polls are spread evenly and always alike, so that a restart is no burst for the provider.
     """
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    fraction = int.from_bytes(digest, "big") / 2**64
-    return fraction * min(interval, spread + 0.1 * accounts)
+    return spread(int.from_bytes(digest, "big") / 2**64, interval, accounts, over)
+
+
+def spread(fraction: float, interval: float, accounts: int, over: float = FIRST_POLLS) -> float:
+    """Return after how many seconds an account is polled that is so far (0 to 1) among ``accounts``.
+
+    That is ``over`` seconds and a tenth of one for each account, within an interval.
+    """
+    return fraction * min(interval, over + 0.1 * accounts)

@@ -7,6 +7,15 @@ from typing import Final, NamedTuple
 from exporter.account.outcome import Code, Outcome
 from exporter.config.model import LARGEST_COUNT
 
+SETTLED: Final = 20
+"""Answers in a row since a fall after which the figure from before is forgotten.
+
+So many that of two replicas that answer by turns or by chance the lower one never gets there.
+"""
+
+LITTLE_AHEAD: Final = 60.0
+"""Seconds by which a stored time may be ahead of the clock, as it is set right now and then."""
+
 ALWAYS: Final = -inf
 """Since when a label is there that is counted from the start."""
 
@@ -35,22 +44,59 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Fall:
+    """A figure that is lower than it was: a contract that starts anew, or an answer that is wrong or late.
+
+    ``stamps`` is the highest figure since the fall, ``answers`` how many there were, ``counted`` the rises
+    among them that were counted.
+    """
+
+    stamps: int
+    answers: int = 1
+    counted: int = 0
+
+    def is_confirmed_by(self, stamps: int, baseline: int) -> bool:
+        """Tell whether a figure is nearer to those since the fall than to the one from before."""
+        return abs(stamps - self.stamps) < baseline - max(stamps, self.stamps)
+
+
+@dataclass(frozen=True, slots=True)
 class Rise:
     """A counter made of the rises of a figure that the provider reports.
 
-    ``baseline`` is the figure that the next one is compared to; a fall (a contract that starts anew) only
-    moves it. At LARGEST_COUNT it stands still.
+    ``baseline`` is the highest figure so far, from which rises are counted: replicas of the provider that
+    differ by turns are no rises. After a ``fall`` that a second answer confirms, the rises since then are
+    counted. The figure from before is forgotten after SETTLED answers: until then one that comes back to it
+    counts only by what is above it. At LARGEST_COUNT it stands still.
     """
 
     total: int = 0
     baseline: int | None = None
+    fall: Fall | None = None
 
     def seen(self, stamps: int | None) -> "Rise":
         """Return the counter after one more reading; ``None`` changes nothing."""
-        if stamps is None or stamps == self.baseline:
+        if stamps is None:
             return self
-        risen = 0 if self.baseline is None else max(0, stamps - self.baseline)
-        return Rise(min(self.total + risen, LARGEST_COUNT), stamps)
+        if self.baseline is None:
+            return Rise(self.total, stamps)
+        if stamps >= self.baseline:
+            counted = self.fall.counted if self.fall else 0
+            return Rise(self._plus(max(0, stamps - self.baseline - counted)), stamps)
+        return self._fallen(stamps, self.baseline)
+
+    def _fallen(self, stamps: int, baseline: int) -> "Rise":
+        fall = self.fall
+        if fall is None or not fall.is_confirmed_by(stamps, baseline):
+            return Rise(self.total, baseline, Fall(stamps, counted=fall.counted if fall else 0))
+        risen = max(0, stamps - fall.stamps)
+        total, highest = self._plus(risen), max(stamps, fall.stamps)
+        if fall.answers + 1 == SETTLED:
+            return Rise(total, highest)
+        return Rise(total, baseline, Fall(highest, fall.answers + 1, fall.counted + risen))
+
+    def _plus(self, risen: int) -> int:
+        return min(self.total + risen, LARGEST_COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +126,8 @@ class State:
     next_poll: float | None = None
     retries: int = 0  # since the last answer about the balance
     slow_downs: int = 0  # likewise
+    doubted: bool = False  # the last balance was a sudden 0, which a second answer has yet to confirm
+    asked_again: float | None = None  # when a 0 was last asked about before it was due
     suspension: Suspension | None = None
     blocked: bool = False  # the guard holds it back until an open try lapses, which is when it is due next
 
@@ -103,19 +151,49 @@ def one_more(counts: Counts, label: str, monotonic: float) -> Counts:
 
 
 def as_of(state: State, now: float) -> State:
-    """Return the state with times that are ahead of ``now`` taken for now: the clock has been set back since.
+    """Return a stored state without times that are ahead of ``now``: the clock has been set back since.
 
-    Else a figure would be shown until the clock has come to where it was, and ``stale_after`` longer.
+    Times that are a little ahead are taken for now. How old a figure from further ahead is nobody knows: it
+    isn't known any more.
     """
     return replace(
         state,
-        contracted=_not_ahead(state.contracted, now),
-        used=_not_ahead(state.used, now),
-        available=_not_ahead(state.available, now),
-        last_poll=None if state.last_poll is None else min(state.last_poll, now),
-        last_success=None if state.last_success is None else min(state.last_success, now),
+        contracted=_figure_as_of(state.contracted, now),
+        used=_figure_as_of(state.used, now),
+        available=_figure_as_of(state.available, now),
+        last_poll=_time_as_of(state.last_poll, now),
+        last_success=_time_as_of(state.last_success, now),
+        asked_again=None if state.asked_again is None else min(state.asked_again, now),
     )
 
 
-def _not_ahead(stamps: Figure | None, now: float) -> Figure | None:
-    return Figure(stamps.stamps, now) if stamps and stamps.at > now else stamps
+def shifted(state: State, seconds: float) -> State:
+    """Return the state with all times moved along with a clock that has jumped: nothing is older by that."""
+    return replace(
+        state,
+        contracted=_shifted_figure(state.contracted, seconds),
+        used=_shifted_figure(state.used, seconds),
+        available=_shifted_figure(state.available, seconds),
+        last_poll=_shifted_time(state.last_poll, seconds),
+        last_success=_shifted_time(state.last_success, seconds),
+        next_poll=_shifted_time(state.next_poll, seconds),
+        asked_again=_shifted_time(state.asked_again, seconds),
+        suspension=(one := state.suspension) and Suspension(one.code, one.since + seconds),
+    )
+
+
+def _figure_as_of(stamps: Figure | None, now: float) -> Figure | None:
+    at = _time_as_of(stamps.at, now) if stamps else None
+    return Figure(stamps.stamps, at) if stamps and at is not None else None
+
+
+def _time_as_of(at: float | None, now: float) -> float | None:
+    return None if at is None or at > now + LITTLE_AHEAD else min(at, now)
+
+
+def _shifted_figure(stamps: Figure | None, seconds: float) -> Figure | None:
+    return Figure(stamps.stamps, stamps.at + seconds) if stamps else None
+
+
+def _shifted_time(at: float | None, seconds: float) -> float | None:
+    return None if at is None else at + seconds

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
+from exporter.clock import SteadyClock
 from exporter.config import Account, Config
 from exporter.daemon.background import Background
 from exporter.daemon.pace import PACE, Pace
@@ -80,7 +80,7 @@ class Daemon:
         self._options = options
         self._stop = stop
         self._log = log
-        self._clock = time
+        self._clock = SteadyClock()
         self._metrics = ExporterMetrics(
             os.environ.get("CFDI_EXPORTER_REVISION", "unknown"), log_lines_dropped=options.log_lines_dropped
         )
@@ -206,7 +206,12 @@ class Daemon:
             storage_failed=self._background.storage_failed,
             overtaken=self._postpone,
         )
-        scheduler = Scheduler(poller.poll, late=self._metrics.poll_started, crashed=poller.crashed)
+        scheduler = Scheduler(
+            poller.poll,
+            late=self._metrics.poll_started,
+            crashed=poller.crashed,
+            overdue=lambda names: roster.spread(names),  # noqa: PLW0108 - it is made below
+        )
         roster = Roster(
             self._accounts,
             providers,
@@ -256,7 +261,13 @@ class Daemon:
         await self._background.guarded(publisher.publish)
         self._shown.set()
         gc.freeze()  # what is there by now stays: no need to look for garbage among it
-        await self._background.regularly(self._options.pace.publish, publisher.publish)
+
+        async def publish() -> None:
+            if jump := self._clock.catch_up():
+                roster.clock_jumped(jump)
+            await publisher.publish()
+
+        await self._background.regularly(self._options.pace.publish, publish)
 
     def _reload_by_signal(self) -> None:
         async def reload() -> None:

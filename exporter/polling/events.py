@@ -25,6 +25,8 @@ class Events:
         """Tell of a poll that ended so, by what is known of the account before and after."""
         if isinstance(outcome, Reading) and not outcome.code.documented:
             self._tell_undocumented(account, outcome.code.number)
+        if after.doubted and not before.doubted and after.available:
+            self._log.info("balance doubted", account=account.name, available=0, last=after.available.stamps)
         if after.suspension:
             if not before.suspension:
                 self.suspended(account, after.suspension.code)

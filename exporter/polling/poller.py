@@ -86,6 +86,7 @@ class Poller:
         return delay
 
     async def _poll(self, monitored: Monitored) -> float | None:
+        began = self._clock.monotonic()
         tried = await self._ask(monitored)
         free_at = await self._free_at(monitored.login, tried)
         present = self._present(monitored)
@@ -94,13 +95,15 @@ class Poller:
         if isinstance(tried, Held):
             return self._keep_held(monitored, present, tried)
         login, now = monitored.login, self._clock.time()
+        # The clock may have been set ahead or back meanwhile.
+        started = min(max(tried.started, now - (self._clock.monotonic() - began)), now)
         after = step(
             present.state,
             tried.outcome,
             present.account,
             proven=login.proven,
             suspension=login.suspension,
-            started=min(tried.started, now),  # the clock may have been set back meanwhile
+            started=started,
             now=now,
             monotonic=self._clock.monotonic(),
             jitter=random.random(),  # noqa: S311 - it spreads load, nothing is guarded by it

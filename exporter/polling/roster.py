@@ -8,8 +8,8 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.account.login import Login
 from exporter.account.outcome import Reason
-from exporter.account.policy import FIRST_POLLS, first_poll, postponed, renewed, suspended
-from exporter.account.state import Count, State, Suspension, as_of
+from exporter.account.policy import FIRST_POLLS, first_poll, postponed, renewed, spread, suspended
+from exporter.account.state import Count, State, Suspension, shifted
 from exporter.clock import Clock
 from exporter.config import Account, Config
 from exporter.guard.gate import Gate
@@ -65,7 +65,6 @@ class Roster:
         # Accounts that wait for the guard to look at what it remembers, and when they were due.
         self._pending: dict[str, float] = {}
         self._changing = asyncio.Lock()
-        self._clocks_apart = clock.time() - clock.monotonic()
 
     async def apply(self, config: Config) -> None:
         """Monitor exactly the accounts of a configuration.
@@ -111,11 +110,7 @@ class Roster:
             return True
 
     async def look_around(self) -> None:
-        """Take notice of what another process (``check``) has suspended or resumed, and of the clock.
-
-        Raises StorageError.
-        """
-        self._look_at_the_clock()
+        """Take notice of what another process (``check``) has suspended or resumed. Raises StorageError."""
         async with self._changing:
             unsure: list[Login] = []
             try:
@@ -158,6 +153,25 @@ class Roster:
                 self._accounts.put(replace(monitored, state=postponed(state, due, blocked=at > now)))
                 self._add(account, due)
 
+    def spread(self, names: Sequence[str]) -> list[float]:
+        """Return when accounts are due instead that became overdue together, on the monotonic clock.
+
+        They are those of a time in which the process or its machine stood still, the longest overdue first,
+        and come evenly spread as at a start.
+        """
+        now, wall = self._clock.monotonic(), self._clock.time()
+        due = []
+        for place, name in enumerate(names):
+            monitored = self._accounts.get(name)
+            delay = 0.0
+            if monitored:
+                delay = spread(place / len(names), monitored.account.interval, len(names), self._first_polls)
+                state = replace(monitored.state, next_poll=wall + delay)
+                self._accounts.put(replace(monitored, state=state))
+            due.append(now + delay)
+        self._log.info("overdue polls spread", accounts=len(names))
+        return due
+
     def postpone(self, account: Account, due: float) -> None:
         """Schedule an account that was given to the scheduler anew while it was polled: that poll counts.
 
@@ -166,13 +180,22 @@ class Roster:
         if account.name not in self._pending:
             self._scheduler.add(account.name, account.environment.name, due)
 
-    def _look_at_the_clock(self) -> None:
-        before, self._clocks_apart = self._clocks_apart, self._clock.time() - self._clock.monotonic()
-        if self._clocks_apart < before - NOTICEABLE:
-            now = self._clock.time()
-            self._log.warning("the clock was set back", seconds=round(before - self._clocks_apart))
-            for monitored in list(self._accounts):
-                self._accounts.put(replace(monitored, state=as_of(monitored.state, now)))
+    def clock_jumped(self, seconds: float) -> None:
+        """Move all times that are known with a clock that has jumped, ahead or back.
+
+        Balances are no older and no younger by that, and polls are due when they were.
+        """
+        if seconds > 0:
+            self._log.warning("the clock was set ahead", seconds=round(seconds))
+        else:
+            self._log.warning("the clock was set back", seconds=round(-seconds))
+        for monitored in list(self._accounts):
+            self._accounts.put(replace(monitored, state=shifted(monitored.state, seconds)))
+        self._states = {key: shifted(state, seconds) for key, state in self._states.items()}
+        self._gone = {
+            key: replace(gone, state=shifted(gone.state, seconds)) for key, gone in self._gone.items()
+        }
+        self._pending = {name: due + seconds for name, due in self._pending.items()}
 
     def _monitored(self, account: Account, before: Mapping[str, Monitored], count: int) -> Monitored:
         """Return what is to be known of an account of a new configuration."""

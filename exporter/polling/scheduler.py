@@ -8,11 +8,14 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 CRASH_DELAY: Final = 60.0
 """Seconds until a key whose poll raised (a bug) is due again where nobody can say."""
+
+STOOD_STILL: Final = 5.0
+"""Seconds by which the timer must be late for the process to have been stopped, or its machine."""
 
 _REMOVED: Final = 64  # removed keys in the heap that are no matter however few others there are
 
@@ -45,8 +48,9 @@ class Scheduler:
 
     ``poll`` returns the time of the next poll, on the event loop's clock, or ``None`` where there is to be
     none. ``late`` is told how many seconds after its due time each poll starts; ``crashed`` is told the key
-    and the exception of a poll that raised, and returns in how many seconds the key is due again. To be used
-    in the event loop's thread.
+    and the exception of a poll that raised, and returns in how many seconds the key is due again. ``overdue``
+    is told the keys that became due while the process stood still, the first due first, and returns when each
+    is due instead. To be used in the event loop's thread.
     """
 
     def __init__(
@@ -55,10 +59,12 @@ class Scheduler:
         *,
         late: Callable[[float], object],
         crashed: Callable[[str, Exception], float],
+        overdue: Callable[[Sequence[str]], Sequence[float]],
     ) -> None:
         self._poll = poll
         self._late = late
         self._crashed = crashed
+        self._overdue = overdue
         self._loop = asyncio.get_running_loop()
         self._entries: dict[str, _Entry] = {}
         self._groups: dict[str, _Group] = {}
@@ -114,19 +120,33 @@ class Scheduler:
             self._timer.cancel()
             self._timer = None
         if self._heap and not self._stopping:
-            self._timer = self._loop.call_at(self._heap[0][0], self._wake)
+            # Not in the past, so that it tells how late it comes.
+            due = max(self._heap[0][0], self._loop.time())
+            self._timer = self._loop.call_at(due, self._wake)
 
     def _wake(self) -> None:
         now = self._loop.time()
-        groups = set()
+        late = self._timer is not None and now - self._timer.when() > STOOD_STILL
+        entries = []
         while self._heap and self._heap[0][0] <= now:
             entry = heapq.heappop(self._heap)[2]
             if not entry.removed:
-                entry.group.waiting.append(entry)
-                groups.add(entry.group)
-        for group in groups:
+                entries.append(entry)
+        if late and len(entries) > 1:
+            entries = self._spread(entries, now)
+        for entry in entries:
+            entry.group.waiting.append(entry)
+        for group in {entry.group for entry in entries}:
             self._fill(group)
         self._arm()
+
+    def _spread(self, entries: list[_Entry], now: float) -> list[_Entry]:
+        """Schedule entries that are overdue together anew; return those that are due now all the same."""
+        for entry, due in zip(entries, self._overdue([entry.key for entry in entries]), strict=True):
+            entry.due = due
+            if due > now:
+                heapq.heappush(self._heap, (due, next(self._order), entry))
+        return [entry for entry in entries if entry.due <= now]
 
     def _fill(self, group: _Group) -> None:
         """Start polls of a group that wait, up to its limit."""

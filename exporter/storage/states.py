@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Final
 
 from exporter.account.outcome import Code
-from exporter.account.state import Figure, Rise, State, as_of
+from exporter.account.state import Fall, Figure, Rise, State, as_of
 
 TABLE_1: Final = """
 CREATE TABLE account (
@@ -26,18 +26,32 @@ CREATE TABLE account (
 """The table as version 1 made it; what comes later changes it in a step of its own."""
 
 _COLUMNS: Final = (
-    "key, contracted, contracted_at, used, used_at, available, available_at, consumed, consumed_baseline, "
-    "purchased, purchased_baseline, up, last_code, last_poll, last_success, next_poll, retries, slow_downs"
+    "key, contracted, contracted_at, used, used_at, available, available_at, "
+    "consumed, consumed_baseline, consumed_fall, consumed_fall_answers, consumed_fall_counted, "
+    "purchased, purchased_baseline, purchased_fall, purchased_fall_answers, purchased_fall_counted, "
+    "up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again"
 )
+_COUNT: Final = _COLUMNS.count(",") + 1
 _SELECT: Final = f"SELECT {_COLUMNS} FROM account"  # noqa: S608 - constant text
-_PLACES: Final = ", ".join("?" * (_COLUMNS.count(",") + 1))
+_PLACES: Final = ", ".join("?" * _COUNT)
 _REPLACE: Final = f"REPLACE INTO account ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - constant text
 # Python gives up its lock for each statement and, while the loop is busy, waits 5 ms to have it again. SQLite
 # before 3.32 takes 999 values.
-_TOGETHER: Final = 50
+_TOGETHER: Final = 999 // _COUNT
 _REPLACE_MANY: Final = f"{_REPLACE}{f', ({_PLACES})' * (_TOGETHER - 1)}"
 
+_RISE: Final = 5  # columns of a counter
+
 _Row = tuple[Any, ...]
+
+
+def unconfirmed(connection: sqlite3.Connection, now: float) -> None:  # noqa: ARG001 - a Step
+    """Make room for what a second answer has yet to confirm: falls of figures, and a balance of 0."""
+    for counter in ("consumed", "purchased"):
+        for column in ("fall", "fall_answers", "fall_counted"):
+            connection.execute(f"ALTER TABLE account ADD COLUMN {counter}_{column} INTEGER")
+    connection.execute("ALTER TABLE account ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE account ADD COLUMN asked_again REAL")
 
 
 def save(connection: sqlite3.Connection, states: Iterable[tuple[str, State]]) -> None:
@@ -64,10 +78,8 @@ def _row(key: str, state: State) -> _Row:
     return (
         key,
         *figures,
-        state.consumed.total,
-        state.consumed.baseline,
-        state.purchased.total,
-        state.purchased.baseline,
+        *_of_rise(state.consumed),
+        *_of_rise(state.purchased),
         state.up,
         state.last_code.number if state.last_code else None,
         state.last_poll,
@@ -75,19 +87,21 @@ def _row(key: str, state: State) -> _Row:
         state.next_poll,
         state.retries,
         state.slow_downs,
+        state.doubted,
+        state.asked_again,
     )
 
 
 def _state(row: _Row, codes: Callable[[int], Code]) -> State:
     _, contracted, contracted_at, used, used_at, available, available_at, *rest = row
-    consumed, consumed_baseline, purchased, purchased_baseline, up, *times, retries, slow_downs = rest
-    last_code, last_poll, last_success, next_poll = times
+    consumed, purchased, rest = rest[:_RISE], rest[_RISE : 2 * _RISE], rest[2 * _RISE :]
+    up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again = rest
     return State(
         contracted=_figure(contracted, contracted_at),
         used=_figure(used, used_at),
         available=_figure(available, available_at),
-        consumed=Rise(consumed, consumed_baseline),
-        purchased=Rise(purchased, purchased_baseline),
+        consumed=_rise(*consumed),
+        purchased=_rise(*purchased),
         up=None if up is None else bool(up),
         last_code=None if last_code is None else codes(last_code),
         last_poll=last_poll,
@@ -95,8 +109,23 @@ def _state(row: _Row, codes: Callable[[int], Code]) -> State:
         next_poll=next_poll,
         retries=retries,
         slow_downs=slow_downs,
+        doubted=bool(doubted),
+        asked_again=asked_again,
     )
 
 
 def _figure(stamps: int | None, at: float | None) -> Figure | None:
     return None if stamps is None or at is None else Figure(stamps, at)
+
+
+def _of_rise(rise: Rise) -> tuple[int | None, ...]:
+    fall = rise.fall
+    of_fall = (fall.stamps, fall.answers, fall.counted) if fall else (None, None, None)
+    return rise.total, rise.baseline, *of_fall
+
+
+def _rise(
+    total: int, baseline: int | None, stamps: int | None, answers: int | None, counted: int | None
+) -> Rise:
+    fall = None if stamps is None else Fall(stamps, answers or 1, counted or 0)
+    return Rise(total, baseline, fall)

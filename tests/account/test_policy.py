@@ -1,6 +1,9 @@
 """What follows from a poll: a table for every code and reason, and the counters that come of readings."""
 
+import itertools
 import math
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -258,6 +261,58 @@ class TestFigures:
         assert (state.up, state.last_success, state.available) == (False, None, None)
         assert state.next_poll == STARTED + 900
 
+    def test_a_balance_that_is_suddenly_0_is_asked_for_again(self) -> None:
+        """It isn't shown before a second answer confirms it, and counts as the answer that it is."""
+        before = after(reading(200, 10, 4, 6))
+        doubted = after(reading(200, 10, 10, 0), before, started=2000, now=2001)
+        assert (doubted.available, doubted.used) == (Figure(6, NOW), Figure(10, 2001))
+        assert (doubted.up, doubted.last_success, doubted.next_poll) == (True, 2001, 2060)
+        confirmed = after(reading(200, 10, 10, 0), doubted, started=2060, now=2061)
+        assert (confirmed.available, confirmed.doubted) == (Figure(0, 2061), False)
+        assert confirmed.next_poll == 2060 + 900
+        again = after(reading(200, 10, 10, 0), confirmed, started=2960, now=2961)
+        assert (again.available, again.next_poll) == (Figure(0, 2961), 2960 + 900)
+
+    def test_a_wrong_0_is_never_shown(self) -> None:
+        """Whatever comes between it and the next balance."""
+        state = after(reading(200, 10, 0, 0), after(reading(200, 10, 4, 6)))
+        for outcome in (reading(500), reading(503), unsent(Reason.TLS, "why"), reading(200, used=4)):
+            state = after(outcome, state)
+            assert (state.available, state.doubted) == (Figure(6, NOW), True)
+        state = after(reading(200, 10, 5, 5), state, now=2001)
+        assert (state.available, state.doubted) == (Figure(5, 2001), False)
+
+    @pytest.mark.parametrize("code", [630, 631])
+    @pytest.mark.parametrize("available", [None, 0])
+    def test_a_code_that_says_so_counts_at_once(self, code: int, available: int | None) -> None:
+        """The provider means it."""
+        state = after(reading(code, available=available), after(reading(200, 10, 4, 6)), started=2000)
+        assert (state.available, state.doubted, state.next_poll) == (Figure(0, NOW), False, 2000 + 900)
+
+    def test_a_first_0_counts_at_once(self) -> None:
+        """Nothing contradicts it."""
+        assert after(reading(200, 10, 10, 0)).available == Figure(0, NOW)
+
+    def test_a_short_interval_isn_t_lengthened(self) -> None:
+        """By a minute."""
+        state = after(reading(200, available=0), after(reading(200, available=6)), interval=5.0)
+        assert state.next_poll == STARTED + 5
+
+    @pytest.mark.parametrize(
+        "balances", [(0, 6), (0, 0, 6), (0, 6, 6, 6)], ids=["by turns", "twice", "now and then"]
+    )
+    def test_a_provider_that_flaps_cannot_make_us_ask_often(self, balances: Sequence[int]) -> None:
+        """One poll more a day, at the most."""
+        state, polls, now = after(reading(200, available=6), started=0.0, now=0.0), 0, 0.0
+        for available in itertools.cycle(balances):
+            assert state.next_poll is not None
+            now = state.next_poll
+            if now > 10 * DAY:
+                break
+            state = after(reading(200, available=available), state, started=now, now=now)
+            polls += 1
+        assert polls <= 10 * DAY / 900 + 11
+
     @pytest.mark.parametrize("code", [*TROUBLE, *TOO_MUCH, *STOPS, 601])
     def test_an_answer_that_is_none_about_the_balance_has_no_figures(self, code: int) -> None:
         """Whatever stands in it."""
@@ -314,21 +369,71 @@ class TestCounts:
             ([500, 500], 0, 500),
             ([500, 510], 10, 510),
             ([500, None, 510], 10, 510),
-            ([500, 510, 3, 5], 12, 5),
-            ([500, 0, 500], 500, 500),
             ([0, 1], 1, 1),
+            ([5000, 5010, 0, 5020], 20, 5020),
+            ([5000, 5010, 0, 0, 5020], 20, 5020),
+            ([5000, 5010, 0, 4990, 5020], 20, 5020),
+            ([5000, 5010, 4990, 0, 5020], 20, 5020),
+            ([5000, 4998] * 50, 0, 5000),
+            ([5000, 4990, 4990] * 50, 0, 5000),
+            ([5000, 4990, 4990, 4998, 4992] * 50 + [5000], 0, 5000),
+            ([5000, 4990, 4992, 5004], 4, 5004),
         ],
     )
     def test_a_counter_is_the_sum_of_rises(
         self, readings: list[int | None], total: int, baseline: int | None
     ) -> None:
-        """The first reading counts nothing; a fall adds nothing and moves the baseline."""
+        """The first reading counts nothing. An answer that was wrong, replicas that differ, a figure that
+        is corrected little by little: only what is above the highest figure is a rise."""
         rise = Rise()
         for stamps in readings:
             rise = rise.seen(stamps)
-        assert rise == Rise(total, baseline)
+        assert (rise.total, rise.baseline) == (total, baseline)
 
-    @given(st.lists(st.none() | st.integers(0, 2**53)))
+    @pytest.mark.parametrize(
+        ("readings", "total"),
+        [
+            ([500, 510, 3], 10),
+            ([500, 510, 3, 5], 12),
+            ([500, 510, 3, None, 5], 12),
+            ([5000, 3, 3, 3], 0),
+            ([5000, 3, 7, 12], 9),
+            ([5000, 3, 7, 12, 4990], 9),
+            ([5000, 7, 3, 12], 5),
+            ([5000, 4990, 3, 7, 12], 9),
+            ([5000, 4000, 4010, 4030], 30),
+            ([*range(5000, 4000, -1)], 0),
+            ([5000, 3, 7, 12, 5003], 9),
+            ([5000, 3, 7, 12, 5020], 20),
+            ([5000, *range(3, 203, 10), 0, 203], 200),
+            ([5000, *range(3, 203, 10), 5020], 190 + 4827),
+        ],
+    )
+    def test_a_fall_counts_once_a_second_answer_confirms_it(
+        self, readings: list[int | None], total: int
+    ) -> None:
+        """A contract starts anew: the rises since the fall count, those of the confirming answer too. Until
+        it has settled a figure that comes back to the one from before was there all the time."""
+        rise = Rise()
+        for stamps in readings:
+            rise = rise.seen(stamps)
+        assert rise.total == total
+
+    @pytest.mark.parametrize("apart", [1, 2, 10, 300])
+    @pytest.mark.parametrize("use", [0, 1, 7, 50])
+    @pytest.mark.parametrize("replicas", [2, 3])
+    def test_replicas_that_differ_make_no_use(self, apart: int, use: int, replicas: int) -> None:
+        """Whichever of them answers, and whatever is used meanwhile, that is what is counted."""
+        dice = random.Random(f"{apart} {use} {replicas}")  # noqa: S311 - the same in each run
+        used = first = 5000
+        rise = Rise().seen(used)
+        for _ in range(2000):
+            used += dice.randint(0, 2 * use)
+            rise = rise.seen(used - apart * dice.randrange(replicas))
+        rise = rise.seen(used)
+        assert 0.98 * (used - first) <= rise.total <= 1.05 * (used - first)
+
+    @given(st.lists(st.none() | st.integers(0, 2**53) | st.integers(0, 20), max_size=60))
     def test_a_counter_never_goes_back(self, readings: list[int | None]) -> None:
         """Whatever the provider says."""
         rise = Rise()

@@ -97,6 +97,38 @@ class TestTelling:
         await life.poll_until_idle(4)
         assert messages(life) == ["poll failed"]
 
+    async def test_a_sudden_0_is_asked_about_after_a_minute(self, rig: Rig) -> None:
+        """Through the gate, as any poll; it is said, and a second such answer is believed."""
+        life = await rig.start(account())
+        await life.poll()
+        rig.provider.script = [reading(200, 1000, 1000, 0), reading(200, 1000, 1000, 0)]
+        await life.poll()
+        assert events(life) == [
+            {"msg": "balance doubted", "account": "acme", "available": "0", "last": "600"}
+        ]
+        doubted = life.state()
+        await life.poll()
+        _, first, second = (login.at for login in rig.provider.logins)
+        assert second - first == 60
+        assert doubted.available
+        assert life.state().available != doubted.available
+        assert len(messages(life)) == 1
+
+    async def test_a_restart_between_a_0_and_its_confirmation(self, rig: Rig) -> None:
+        """Neither forgets that it was doubted nor asks sooner."""
+        life = await rig.start(account())
+        rig.provider.script = [GOOD, reading(200, available=0), reading(200, available=0)]
+        await life.poll_until_idle(2)
+        await life.stop()
+        life = await rig.start(account())
+        await life.poll_until_idle(1)
+        assert [login.at - rig.provider.logins[0].at for login in rig.provider.logins][1:] == [
+            INTERVAL,
+            INTERVAL + 60,
+        ]
+        assert (state := life.state()).available
+        assert (state.available.stamps, state.doubted) == (0, False)
+
     async def test_an_account_that_is_down_from_the_start_on(self, rig: Rig) -> None:
         """Is said, with the code's meaning."""
         rig.provider.script = [reading(503)]

@@ -25,6 +25,7 @@ from tests.support.rig import (
     reading,
 )
 
+DAY = 86_400.0
 OTHER = account(RIGHT, "other", username="other@acme.example")
 
 
@@ -245,6 +246,73 @@ class TestReload:
         assert life.agenda.limits == {"testing": ENVIRONMENT.concurrency}
 
 
+class TestClock:
+    @pytest.mark.parametrize("seconds", [-30 * DAY, 400 * DAY])
+    async def test_it_jumps(self, rig: Rig, seconds: float) -> None:
+        """A balance is no older and no younger by that, and polls are due when they were."""
+        life = await rig.start(account(), OTHER)
+        await life.poll()
+        await life.publisher.publish()
+        before, due = life.state(), dict(life.agenda.due)
+        rig.clock.time_seconds += seconds
+        life.roster.clock_jumped(seconds)
+        state = life.state()
+        assert state.available
+        assert state.available.at == state.last_success == state.last_poll == rig.clock.time()
+        assert before.next_poll
+        assert state.next_poll == before.next_poll + seconds
+        await life.publisher.publish()
+        shown = b'cfdi_stamps_available{account="acme"}'
+        rig.clock.advance(account().stale_after)
+        assert shown in b"".join(life.exposition.pieces("text"))
+        rig.clock.advance(1)
+        assert shown not in b"".join(life.exposition.pieces("text"))
+        assert life.agenda.due == due
+        direction = "ahead" if seconds > 0 else "back"
+        assert f'msg="the clock was set {direction}" seconds={abs(seconds):.0f}' in life.logged.getvalue()
+
+    async def test_there_and_back_changes_nothing(self, rig: Rig) -> None:
+        """Neither of the accounts that are monitored nor of those that a reload removed and adds again."""
+        life = await rig.start(account(WRONG), OTHER)
+        await life.poll_until_idle(4)
+        before = life.state("acme"), life.state("other")
+        await life.use(OTHER)
+        life.roster.clock_jumped(400 * DAY)
+        life.roster.clock_jumped(-400 * DAY)
+        await life.use(account(WRONG), OTHER)
+        assert (life.state("acme"), life.state("other")) == before
+
+    @pytest.mark.parametrize("seconds", [-30 * DAY, 400 * DAY])
+    async def test_it_jumps_while_an_account_is_polled(self, rig: Rig, seconds: float) -> None:
+        """The next poll is an interval after this one was sent, neither at once nor in a year."""
+        life = await rig.start(account())
+        rig.provider.open.clear()
+        task = await life.begin_poll()
+        rig.clock.advance(7)
+        rig.clock.time_seconds += seconds
+        life.roster.clock_jumped(seconds)
+        rig.provider.open.set()
+        await task
+        assert INTERVAL - 8 < wait(life) <= INTERVAL
+
+
+class TestStoodStill:
+    async def test_overdue_polls_are_spread(self, rig: Rig) -> None:
+        """As at a start, the longest overdue first; the metric says when each is due."""
+        life = await rig.start(account(), OTHER)
+        rig.clock.advance(1000)
+        first, second, gone = life.roster.spread(["other", "acme", "removed"])
+        now = rig.clock.monotonic()
+        assert (first, gone) == (now, now)
+        assert second == pytest.approx(now + 30.3 / 3)
+        assert life.state("acme").next_poll == pytest.approx(rig.clock.time() + 30.3 / 3)
+
+    async def test_within_the_interval(self, rig: Rig) -> None:
+        """Where that is shorter."""
+        life = await rig.start(account(interval=4.0), OTHER)
+        assert life.roster.spread(["other", "acme"])[1] == pytest.approx(rig.clock.monotonic() + 2)
+
+
 class TestLookAround:
     async def test_resumed_elsewhere(self, rig: Rig) -> None:
         """The daemon polls again, for the one try that there is."""
@@ -293,21 +361,6 @@ class TestLookAround:
             assert not life.suspended()
         await life.poll()
         assert life.state().up
-
-    async def test_the_clock_was_set_back(self, rig: Rig) -> None:
-        """By a month: a balance that isn't renewed is shown for as long as it may be, and not for a month."""
-        life = await rig.start(account())
-        await life.poll()
-        rig.clock.time_seconds -= 30 * 86_400
-        await life.roster.look_around()
-        known = life.state().available
-        assert known
-        assert known.at == life.state().last_success == life.state().last_poll == rig.clock.time()
-        await life.publisher.publish()
-        shown = b'cfdi_stamps_available{account="acme"}'
-        assert shown in b"".join(life.exposition.pieces("text"))
-        rig.clock.advance(account().stale_after + 1)
-        assert shown not in b"".join(life.exposition.pieces("text"))
 
     async def test_nothing_new(self, rig: Rig) -> None:
         """Nothing is touched: neither a poll that waits nor a suspension."""

@@ -3,7 +3,7 @@
 import asyncio
 import selectors
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -56,7 +56,10 @@ class Polls:
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
         self.crash_delay = CRASH_DELAY
-        self.scheduler = Scheduler(self._poll, late=self.lags.append, crashed=self._take_note)
+        self.spread: list[Sequence[str]] = []
+        self.scheduler = Scheduler(
+            self._poll, late=self.lags.append, crashed=self._take_note, overdue=self._spread
+        )
 
     @property
     def now(self) -> float:
@@ -69,6 +72,15 @@ class Polls:
     def _take_note(self, key: str, error: Exception) -> float:
         self.crashed.append((key, error))
         return self.crash_delay
+
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass in which the process doesn't run."""
+        self._loop._selector.now += seconds  # type: ignore[attr-defined]  # that of this module
+
+    def _spread(self, keys: Sequence[str]) -> list[float]:
+        """Spread overdue keys over 30 s."""
+        self.spread.append(keys)
+        return [self._loop.time() + 30 * place / len(keys) for place in range(len(keys))]
 
     async def _poll(self, key: str) -> float | None:
         every, takes = self._defaults
@@ -160,6 +172,97 @@ def test_no_more_polls_of_a_group_are_under_way_than_its_limit(limit: int) -> No
         assert polls.most_under_way == limit
         assert [key for _, key in polls.started] == [str(number) for number in range(50)]
         assert polls.ended[-1][0] == -(-50 // limit)
+
+    in_simulated_time(story)
+
+
+def test_what_became_due_while_the_process_stood_still_is_spread() -> None:
+    """The longest overdue first, each once; what was due anyway keeps its time."""
+
+    async def story() -> None:
+        polls = Polls(every=60.0)
+        polls.scheduler.limit("group", 1000)
+        for number in range(300):
+            polls.add(str(number), number / 5)
+        await asyncio.sleep(59.9)
+        polls.started.clear()
+        polls.stand_still(65)
+        await asyncio.sleep(30)
+        assert [key for _, key in polls.started] == [str(number) for number in range(300)]
+        seconds = Counter(int(at - 124.9) for at, _ in polls.started)
+        assert max(seconds.values()) <= 11
+        assert len(polls.spread) == 1
+        assert max(polls.lags) < 0.1
+        await polls.scheduler.stop(0)
+
+    in_simulated_time(story)
+
+
+def test_a_process_that_is_stopped_again_and_again_forgets_nobody() -> None:
+    """However seldom it runs: those that wait for longest come first."""
+
+    async def story() -> None:
+        polls = Polls(every=60.0)
+        polls.scheduler.limit("group", 1000)
+        for number in range(300):
+            polls.add(str(number), number / 5)
+        for _ in range(60):
+            polls.stand_still(65)
+            await asyncio.sleep(2)
+        counts = Counter(key for _, key in polls.started)
+        assert len(counts) == 300
+        assert max(counts.values()) - min(counts.values()) <= 2
+        await polls.scheduler.stop(0)
+
+    in_simulated_time(story)
+
+
+@pytest.mark.parametrize(("keys", "seconds", "spread"), [(1, 65, 0), (50, 4, 0), (50, 6, 1), (2, 6, 1)])
+def test_nothing_is_spread_for_less(keys: int, seconds: float, spread: int) -> None:
+    """A single poll, or a loop that was busy for a moment."""
+
+    async def story() -> None:
+        polls = Polls(every=None)
+        polls.scheduler.limit("group", 1000)
+        for number in range(keys):
+            polls.add(str(number), 1.0)
+        await asyncio.sleep(0.5)
+        polls.stand_still(0.5 + seconds)
+        await asyncio.sleep(0.5)
+        assert len(polls.spread) == spread
+        assert len(polls.started) == (1 if spread else keys)
+        await polls.scheduler.stop(0)
+
+    in_simulated_time(story)
+
+
+def test_what_is_due_in_the_past_when_it_is_added_is_not_overdue() -> None:
+    """The process stood still for nothing there."""
+
+    async def story() -> None:
+        polls = Polls(every=None)
+        polls.scheduler.limit("group", 1000)
+        for number in range(50):
+            polls.add(str(number), -100.0)
+        await asyncio.sleep(0.5)
+        assert not polls.spread
+        assert len(polls.started) == 50
+
+    in_simulated_time(story)
+
+
+def test_a_key_that_is_removed_after_it_was_spread_is_not_polled() -> None:
+    async def story() -> None:
+        polls = Polls(every=None)
+        polls.scheduler.limit("group", 1000)
+        for key in "abc":
+            polls.add(key, 1.0)
+        await asyncio.sleep(0.5)
+        polls.stand_still(65)
+        await asyncio.sleep(0.5)
+        polls.scheduler.remove("b")
+        await asyncio.sleep(60)
+        assert [key for _, key in polls.started] == ["a", "c"]
 
     in_simulated_time(story)
 
