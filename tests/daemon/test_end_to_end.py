@@ -67,13 +67,16 @@ def test_a_provider_that_is_down_costs_the_balance_only_when_it_is_stale(
     """Stopped: connection failures, the balance until ``stale_after``, then none. Back: it recovers."""
     php_provider.set("acme", password=PASSWORD, contracted=1000, used=100, available=900)
     exporter = daemon(config(php_provider.wsdl_url, "acme", extra=", stale_after: 4s"))
-    balance, failures = 'cfdi_stamps_available{account="acme"}', "cfdi_poll_failures_total"
-    refused = f'{failures}{{account="acme",reason="connection"}}'
+    balance = 'cfdi_stamps_available{account="acme"}'
+    own = 'cfdi_poll_failures_total{account="acme",reason="connection"}'
+    refused = 'cfdi_provider_poll_failures_total{pac_environment="peer",reason="connection"}'
     eventually(lambda: exporter.metrics().get(balance) == 900)
-    assert exporter.metrics()[refused] == 0
+    metrics = exporter.metrics()
+    assert (metrics[refused], own in metrics) == (0, False)
 
     php_provider.stop()
-    metrics = shown_when(exporter, lambda shown: shown[refused] >= 1)
+    metrics = shown_when(exporter, lambda shown: shown[refused] >= 1 and own in shown)
+    assert metrics[own] == 0, "born at 0"
     assert metrics[balance] == 900
     assert metrics['cfdi_account_up{account="acme"}'] == 0
     metrics = shown_when(exporter, lambda shown: balance not in shown)
@@ -97,7 +100,7 @@ def test_it_starts_without_a_provider_and_serves_meanwhile(
     wsdl = php_provider.wsdl_url
     php_provider.stop()
     exporter = daemon(config(wsdl, "acme"))
-    refused = 'cfdi_poll_failures_total{account="acme",reason="connection"}'
+    refused = 'cfdi_provider_poll_failures_total{pac_environment="peer",reason="connection"}'
     metrics = shown_when(exporter, lambda shown: shown.get(refused, 0) >= 1)
     assert 'cfdi_stamps_available{account="acme"}' not in metrics
     assert exporter.get("/-/healthy").status == exporter.get("/-/ready").status == 200
@@ -147,7 +150,7 @@ def test_the_simulated_provider_shows_in_the_metrics(daemon: DaemonFactory) -> N
             suspended = [
                 f'cfdi_account_suspended{{account="{name}"}}' for name in ("wrong-password", "code-605")
             ]
-            done = all(total(metrics, "cfdi_responses_total", name) for name in names)
+            done = all(f'cfdi_account_last_status_code{{account="{name}"}}' in metrics for name in names)
             return metrics if done and all(metrics[name] for name in suspended) else None
 
         metrics = eventually(all_polled)
@@ -190,7 +193,7 @@ def test_prometheus_scrapes_it_and_promtool_has_no_complaint(
         assert balance["exhausted"] == 0
         assert 0 < balance["low"] < 100
         assert [target["health"] for target in server.targets()] == ["up"]
-        [row] = server.query('sum by (account) (cfdi_responses_total{account="exhausted",code="630"})')
+        [row] = server.query('cfdi_provider_responses_total{code="630"}')
         assert float(row["value"][1]) >= 1
         for accept in ("text/plain", "application/openmetrics-text"):
             response = exporter.get("/metrics", {"Accept": accept})

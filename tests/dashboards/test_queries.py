@@ -201,11 +201,11 @@ def test_the_overview_marks_for_whom_stamps_were_bought(monitored: Monitored, st
 
 
 def test_an_outage_shows_as_failures_by_reason(monitored: Monitored) -> None:
+    """The first one too; what never happened has no series."""
     rows = viewer(monitored, ACCOUNT, "healthy").ask(query(ACCOUNT, "Failures by reason"))
     failed = {labels["reason"]: sum(value for _, value in points) for labels, points in rows}
-    assert failed.pop("connection") > 5
-    assert len(failed) == 5
-    assert not any(failed.values())
+    assert failed.keys() == {"connection"}
+    assert failed["connection"] > 5
 
 
 def test_a_suspended_account_shows_as_such(monitored: Monitored) -> None:

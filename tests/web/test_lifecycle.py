@@ -237,7 +237,7 @@ def test_a_suspended_account_has_one_new_try_an_hour(daemon: DaemonFactory) -> N
         for name in ("healthy", "nobody", "code-605@demo.example"):
             assert exporter.post(f"/-/resume?account={name}").status == 404
         assert exporter.post("/-/resume?account=code-605").status == 200
-        answered = 'cfdi_responses_total{account="code-605",code="605"}'
+        answered = 'cfdi_provider_responses_total{code="605",pac_environment="peer"}'
         shown_when(exporter, lambda shown: (shown[answered], shown[suspended]) == (2, 1))
         again = exporter.post("/-/resume?account=code-605")
         assert again.status == 429
