@@ -322,6 +322,8 @@ class GuardMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_was_sent_that_should_not_have_been(self) -> None:
+        if hasattr(self, "life"):
+            self.run(self.life.kept())  # so that each example is the same each time
         if hasattr(self, "promise"):
             assert not self.promise.broken, self.promise.broken
 
