@@ -305,6 +305,7 @@ class TestRun:
         environment = replace(ENVIRONMENT, wsdl="http://127.0.0.1:1/ws?wsdl", allow_plaintext=True)
         return account(PASSWORD, username="healthy@demo.example", environment=environment)
 
+    @pytest.mark.process
     async def test_against_the_simulator(self, asked: Account, tmp_path: Path) -> None:
         """One login, whatever is needed before it."""
         simulator = Simulator()

@@ -293,6 +293,7 @@ def test_the_simulator_says_so_too(taken: str) -> None:
     assert "choose another with --simulator.listen-address" in done.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
@@ -314,6 +315,7 @@ def test_a_storage_that_can_not_be_had_says_how_to_name_another(folder: Path, pa
         assert "--storage.path names another" in error
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("address", "remedy"),
     [
@@ -327,6 +329,7 @@ def test_an_address_that_can_not_be_had_says_how_to_choose_another(address: str,
     assert done.stderr.splitlines()[-1].endswith(f'remedy="{remedy}"')
 
 
+@pytest.mark.process
 def test_a_configuration_that_is_no_file_says_how_to_name_another(folder: Path) -> None:
     for name, error in {
         "folder": "Is a directory: name the file in it with --config.file",
@@ -352,6 +355,7 @@ def lines(text: str) -> list[dict[str, object]]:
     return events
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -374,6 +378,7 @@ def test_errors_of_the_configuration_are_json_where_the_log_is(
     ]
 
 
+@pytest.mark.process
 def test_what_the_check_of_a_configuration_says_is_json_too(folder: Path) -> None:
     (folder / "config.yaml").write_text("accounts: [{name: acme, username: u, password: '${HUNTER}'}]\n")
     done = run(JSON, "--config.check")
@@ -391,6 +396,7 @@ def test_what_the_check_of_a_configuration_says_is_json_too(folder: Path) -> Non
     ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "error", "remedy"),
     [
@@ -412,6 +418,7 @@ def test_other_errors_are_json_too(arguments: Sequence[str], error: str, remedy:
     assert (event["level"], event["error"], event.get("remedy")) == ("error", error, remedy)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments", [("--log.format=xml",), (JSON, "--log.format=logfmt", "--bogus"), ("--", JSON)]
 )
@@ -446,6 +453,7 @@ def test_what_will_cost_a_login_is_warned_of(folder: Path, daemon: DaemonFactory
     assert "hunter" not in exporter.log
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [("acmee", ", did you mean acme?"), ("Globex", ", did you mean globex?"), ("initech", ""), ("", "")],

@@ -37,7 +37,7 @@ BIN = Path(sys.executable).parent
 
 SUBSET = (
     "tests/config/test_example.py",
-    "tests/account/test_codes.py",
+    "tests/provider/test_codes.py",
     "tests/page/test_page.py",
     "tests/simulator/test_service.py",
 )
