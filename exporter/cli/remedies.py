@@ -42,10 +42,11 @@ def of_configuration(error: str, flag: str, path: Path | None) -> str:
 
 def of_storage(error: str) -> str:
     """Return what to do about an error of the storage; empty where it says so itself or nothing is known."""
-    if "--storage.path" in error or not any(reason in error for reason in _PLACE):
+    if not any(reason in error for reason in _PLACE):
         return ""
     rights = f"user {os.geteuid()} must be allowed to write this file and its directory"
-    return f"{rights}; --storage.path names another, which knows nothing of earlier refusals"
+    other = "another file" if "--storage.path" in error else "--storage.path names another, which"
+    return f"{rights}; {other} knows nothing of earlier refusals"
 
 
 def of_address(error: OSError, flag: str) -> str:

@@ -89,7 +89,7 @@ def test_it_listens_on_several_addresses(daemon: DaemonFactory) -> None:
     eventually(lambda: len(addresses_of(exporter)) == len(flags))
     addresses = addresses_of(exporter)
     assert len(set(addresses)) == len(flags)
-    assert [request(address, "/-/ready").status for address in addresses] == [200] * len(flags)
+    eventually(lambda: [request(address, "/-/ready").status for address in addresses] == [200] * len(flags))
 
 
 def test_without_a_host_it_listens_on_all(daemon: DaemonFactory) -> None:
@@ -113,7 +113,7 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_1(
             exporter.start()
     errors = [line for line in exporter.log.splitlines() if "level=error" in line]
     assert len(errors) == 1
-    assert errors[0].endswith(f'msg="can\'t start" error="can\'t listen on {taken}: Address already in use"')
+    assert f'msg="can\'t start" error="can\'t listen on {taken}: Address already in use"' in errors[0]
 
 
 # Requests that nobody sends by accident. ------------------------------------------------------------------
@@ -548,6 +548,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     slow = bcrypt.hashpw(b"right", bcrypt.gensalt(10)).decode()
     web = with_web_config(directory, f"basic_auth_users: {{alice: '{slow}'}}\n")
     with Daemon(CONFIG, directory, f"--web.config.file={web}") as daemon:
+        eventually(lambda: daemon.get("/-/ready").status == 200)
         yield daemon
 
 
