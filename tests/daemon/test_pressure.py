@@ -81,6 +81,7 @@ class Unread:
         self.pipe.close()
 
 
+@pytest.mark.process
 def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
     """Its lines are dropped and counted; polls, pages and reloads go on, and so does the end."""
     with running(simulator := Simulator()):
@@ -106,6 +107,7 @@ def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
     assert seconds < 8
 
 
+@pytest.mark.process
 def test_what_was_logged_before_the_end_is_read_after_it(tmp_path: Path) -> None:
     """A reader that is late gets all lines in their order, and the daemon ends in good order."""
     with closing(Unread(tmp_path, config(NOBODY, "acme", interval="1h"))) as exporter:
