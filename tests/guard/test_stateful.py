@@ -147,15 +147,17 @@ class GuardMachine(RuleBasedStateMachine):
         self.life.storage_errors.clear()
         answer = self.answer(self.password, outcome)
         self.provider.script = [answer]
-        heard = False
+        heard = lived = False
         try:
             self.run(self.life.poll(self.name))
-            heard = not self.life.storage_errors
+            heard, lived = not self.life.storage_errors, True
             self.jumped, self.unnoticed = 0.0, False
         finally:
             self.provider.script = []
             for tried in self.arrivals:
                 self.answered(tried, answer, heard=heard)
+                if answer.verdict is Verdict.ACCEPTED and lived and tried.password == self.password:
+                    self.proven, self.unknown = True, 0  # it knows, though it could not be kept
                 if tried.proven and self.life.storage_errors:
                     self.promise.lost(tried)
                 if answer.verdict in (Verdict.REFUSED, Verdict.STOP, Verdict.UNKNOWN_FROM_SERVICE):
