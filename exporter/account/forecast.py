@@ -1,0 +1,240 @@
+"""When an account's stamps run out: its past use, replayed by the calendar. Pure; docs/forecast.md explains it.
+
+A profile is made once a day for each account; a poll then only looks up where the balance ends in it.
+"""
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
+from statistics import fmean, median
+from typing import Final
+
+from exporter.account.resemblance import AHEAD, REPLAYED, Days, Likeness, Timetable
+
+LONGEST: Final = 366 * 86_400.0
+"""Seconds: what is further away isn't told."""
+
+NEAR: Final = 2 * 86_400.0
+"""Seconds within which the whole reserve may be needed."""
+
+HISTORY: Final = 400
+"""Days that are looked at, at most."""
+
+HOURS: Final = array("f", [0.0] * 7 + [number / 13 for number in range(14)] + [1.0] * 4)
+"""How much of a day's use lies before each hour where that isn't known: from 7:00 to 20:00, evenly."""
+
+REAL: Final = 1.3
+"""Times a day's usual use that the days of a cause must have had for it to be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What decides when the stamps run out: the pace, or the day until then that takes most.
+
+    ``day`` is that day and ``as_on`` the past one that it resembles; both ``None`` where it is the pace.
+    """
+
+    day: date | None = None
+    as_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an account is expected to use from a day on. Some 500 bytes, the timetable is shared.
+
+    ``before`` is the use expected before each midnight from today's on, ``resembled`` for each day how long ago the
+    day was that it is expected to be like, 0 where it is a usual one. ``pace`` is the use of a day after these. ``reserve`` is what the use
+    of two days was recently found to exceed the estimate by.
+    """
+
+    timetable: Timetable
+    before: "array[float]"
+    resembled: "array[int]"
+    hours: "array[float]"
+    pace: float
+    reserve: float
+    usual_day: float
+    history_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When the stamps run out (Unix time; ``None``: nobody knows, or over a year away), and why."""
+
+    depletion: float | None
+    usual_day: float
+    history_days: int
+    why: Why
+
+
+def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[float] | None = None) -> Profile:
+    """Return what an account is expected to use.
+
+    ``use`` is the stamps used on each local day until yesterday, the last one last; ``None`` where that isn't known.
+    ``hours`` is the share of a usual day's use in each of its 24 hours.
+    """
+    past = _Past(use)
+    estimates = [past.estimate(likeness, -number) for number, likeness in enumerate(timetable.coming)]
+    amounts = [estimate[0] for estimate in estimates]
+    return Profile(
+        timetable,
+        array("f", accumulate(amounts, initial=0.0)),
+        array("h", [estimate[1] for estimate in estimates]),
+        _before_hours(hours),
+        pace=fmean(amounts[-31:]),
+        reserve=past.reserve(timetable.past),
+        usual_day=_usual(amounts[:28]),
+        history_days=past.known,
+    )
+
+
+def depletion(profile: Profile, balance: int, now: float) -> float | None:
+    """Return when a balance runs out (Unix time); ``None`` where nobody knows, or it is over a year away.
+
+    Never before now. Of two balances the smaller one's is never later.
+    """
+    if balance <= 0:
+        return now
+    if not profile.history_days:
+        return None
+    used = _before(profile, now)
+    near = _before(profile, now + NEAR) - used
+    if balance >= near + profile.reserve:
+        moment = _moment(profile, used + balance - profile.reserve)
+    elif near:
+        moment = _moment(profile, used + balance * near / (near + profile.reserve))
+    else:
+        moment = now + NEAR * balance / profile.reserve
+    return max(now, moment) if moment - now <= LONGEST else None
+
+
+def expected(profile: Profile, now: float, until: float) -> float:
+    """Return the balance that is expected to run out just then: ``until`` is at least two days after now."""
+    return _before(profile, until) - _before(profile, now) + profile.reserve
+
+
+class _Past:
+    """An account's use so far: ``use[0]`` is yesterday's, -1 stands for unknown."""
+
+    def __init__(self, use: Sequence[int | None]) -> None:
+        self.use = [-1 if stamps is None else stamps for stamps in reversed(use[-HISTORY:])]
+        self.use += [-1] * (HISTORY + 1 - len(self.use))
+        self.known = sum(stamps >= 0 for stamps in self.use)
+        self.growth = self._growth()
+        known = [stamps for stamps in self.use if stamps >= 0]
+        self.any_day = fmean(known[:28]) if known else 0.0
+
+    def values(self, days: Days) -> list[int]:
+        """Return what was used on these days, as far as it is known."""
+        use = self.use
+        return [use[day - 1] for day in days if day <= HISTORY and use[day - 1] >= 0]
+
+    def estimate(self, likeness: Likeness, ago: int) -> tuple[float, int]:
+        """Return a day's use, and how long ago the day was that it is like; 0: the usual ones of its weekday."""
+        usual = self._usual(likeness.same_weekday, ago)
+        most, like = usual, 0
+        for days in likeness.causes:
+            values = self.values(days)
+            if values and max(values) > most:
+                amount = _of_cause(values, usual) * self._grown(days[0] - ago)
+                if amount > most:
+                    most, like = amount, days[0]
+        return most, like
+
+    def reserve(self, past: Sequence[Likeness]) -> float:
+        """Return what two days used more than estimated, the 10 % worst cases left aside."""
+        misses: list[float] = []
+        for number in range(min(REPLAYED, self.known) - 3):
+            if self.use[number] >= 0:
+                misses.append(self.use[number] - self.estimate(past[number], number + 1)[0])
+            else:
+                misses.append(0.0)
+        pairs = sorted((misses[n] + misses[n + 1] for n in range(len(misses) - 1)), reverse=True)
+        if not pairs:
+            return 0.0
+        return max(0.0, pairs[len(pairs) // 10])
+
+    def _usual(self, days: Days, ago: int) -> float:
+        values = self.values(days)
+        if not values:
+            return self.any_day
+        if len(values) > 3 and max(values) > 2 * sorted(values)[-2]:
+            values.remove(max(values))
+        return max(fmean(values[:6]), min(values[:2])) * self._grown(min(days[len(days) // 2], 28) - ago)
+
+    def _grown(self, days: int) -> float:
+        return min(3.0, math.exp(self.growth * min(days, 60))) if self.growth else 1.0
+
+    def _growth(self) -> float:
+        """Return the logarithm by which a day's use grows from day to day, less what chance may have made of it."""
+        lag = 28 if self.known >= 56 else 14 if self.known >= 28 else 7 if self.known >= 14 else 0
+        pairs = [
+            (now, then)
+            for now, then in zip(self.use[:lag], self.use[lag : 2 * lag], strict=True)
+            if now >= 0 and then >= 0 and now + then > 4
+        ]
+        if len(pairs) < 5:
+            return 0.0
+        ratios = sorted(math.log((now + 1) / (then + 1)) for now, then in pairs)
+        middle = median(ratios)
+        spread = (ratios[len(ratios) * 3 // 4] - ratios[len(ratios) // 4]) / 1.35
+        return max(0.0, middle - 1.25 * spread / math.sqrt(len(ratios))) / lag
+
+
+def _of_cause(values: Sequence[int], usual: float) -> float:
+    """Return what the days of a cause take, the latest first; the usual day's use where it isn't one."""
+    limit = REAL * usual
+    if len(values) == 1:
+        return values[0]
+    latest = sorted(values[:3], reverse=True)
+    if latest[1] <= limit:
+        return latest[-1]
+    return min(latest[0], 1.3 * latest[1]) * 1.05
+
+
+def _usual(amounts: Sequence[float]) -> float:
+    used = [amount for amount in amounts if amount > 0]
+    return median(used) if used else 0.0
+
+
+def _before_hours(hours: Sequence[float] | None) -> "array[float]":
+    total = sum(hours) if hours else 0.0
+    if not hours or total <= 0:
+        return HOURS
+    return array("f", [share / total for share in accumulate(hours, initial=0.0)])
+
+
+def _before(profile: Profile, moment: float) -> float:
+    """Return the use that is expected from today's midnight until a moment."""
+    midnights, before = profile.timetable.midnights, profile.before
+    day = bisect_right(midnights, moment) - 1
+    if day < 0:
+        return 0.0
+    if day >= AHEAD:
+        return before[AHEAD] + profile.pace * (moment - midnights[AHEAD]) / 86_400
+    hour = (moment - midnights[day]) / (midnights[day + 1] - midnights[day]) * 24
+    whole = int(hour)
+    hours = profile.hours
+    share = hours[whole] + (hours[whole + 1] - hours[whole]) * (hour - whole)
+    return before[day] + (before[day + 1] - before[day]) * share
+
+
+def _moment(profile: Profile, amount: float) -> float:
+    """Return when the use from today's midnight on reaches an amount; infinity where it never does."""
+    midnights, before = profile.timetable.midnights, profile.before
+    if amount > before[AHEAD]:
+        return midnights[AHEAD] + (amount - before[AHEAD]) / profile.pace * 86_400 if profile.pace else math.inf
+    day = max(0, bisect_left(before, amount) - 1)
+    of_day = before[day + 1] - before[day]
+    share = (amount - before[day]) / of_day if of_day else 0.0
+    hours = profile.hours
+    hour = min(23, max(0, bisect_left(hours, share) - 1))
+    of_hour = hours[hour + 1] - hours[hour]
+    hour += (share - hours[hour]) / of_hour if of_hour else 0.0  # type: ignore[assignment]
+    return midnights[day] + (midnights[day + 1] - midnights[day]) * hour / 24
+
+

@@ -1,0 +1,207 @@
+"""Which past days a day resembles: those on which the same thing was due.
+
+Companies stamp by the calendar: on a day of the month counted from its start or its end, on a pay day, every 14 days;
+where that is no business day, on the one before or after. Nobody tells which of these a company does, so each is looked
+at. Pure.
+"""
+
+import calendar as gregorian
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Final
+
+from exporter.account.calendar import DAY, Calendar
+
+OCCURRENCES: Final = 5
+"""How many days of each cause are looked at, the latest."""
+
+WEEKS: Final = 8
+"""How many days of the same weekday are."""
+
+AHEAD: Final = 70
+"""Days from today on that are estimated one by one: two months with their ends."""
+
+REPLAYED: Final = 56
+"""Days before today that are estimated as well, to learn how far off the estimates are."""
+
+FORTNIGHT: Final = 14
+
+Days = tuple[int, ...]
+"""Days as their distance before today, the latest first: 1 is yesterday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What one day resembles. ``lasting`` are days of causes that one occurrence is enough to believe in."""
+
+    same_weekday: Days
+    causes: tuple[Days, ...]
+    a_year_ago: Days
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """A day as all accounts see it: the days around it and what they resemble. Made once a day for a calendar."""
+
+    today: date
+    midnights: tuple[float, ...]
+    """When today and each of the ``AHEAD`` days after it begin (Unix time)."""
+    coming: tuple[Likeness, ...]
+    """Today and the days after it."""
+    past: tuple[Likeness, ...]
+    """Yesterday and the days before it, as they were to be seen then."""
+
+
+def timetable(calendar: Calendar, today: date) -> Timetable:
+    """Return the timetable of a day."""
+    ahead = [today + DAY * number for number in range(AHEAD + 1)]
+    return Timetable(
+        today,
+        tuple(map(calendar.midnight, ahead)),
+        tuple(_seen_from(today, 0, _resembled(calendar, day)) for day in ahead[:-1]),
+        tuple(
+            _seen_from(today, number, _resembled(calendar, today - DAY * number))
+            for number in range(1, REPLAYED + 1)
+        ),
+    )
+
+
+def _seen_from(today: date, after: int, resembled: "_Resembled") -> Likeness:
+    """Return days by their distance before today, those only that are more than ``after`` days ago."""
+    ordinal = today.toordinal()
+
+    def days(dates: Iterable[int], limit: int) -> Days:
+        found = [ordinal - day for day in dates if ordinal - day > after]
+        return tuple(found[:limit])
+
+    causes = (days(dates, OCCURRENCES) for dates in resembled.causes)
+    return Likeness(
+        days(resembled.same_weekday, WEEKS),
+        tuple(dict.fromkeys(filter(None, causes))),
+        days(resembled.a_year_ago, 2),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Resembled:
+    """The same by the days' ordinals, for the ``AHEAD`` days before the day, too."""
+
+    same_weekday: Days
+    causes: tuple[Days, ...]
+    a_year_ago: Days
+
+
+@lru_cache(maxsize=1024)
+def _resembled(calendar: Calendar, day: date) -> _Resembled:
+    causes = [*_monthly(calendar, day), _every_14_days(calendar, day)]
+    if calendar.is_business_day(day):
+        causes += [*_by_business_days(calendar, day), *_around_pay_days(calendar, day)]
+        causes += [_moved_weekday(calendar, day)] if not calendar.is_business_day(day + DAY) else []
+    found = (tuple(date_.toordinal() for date_ in dates) for dates in causes)
+    return _Resembled(
+        tuple(date_.toordinal() for date_ in _same_weekday(calendar, day)),
+        tuple(dict.fromkeys(filter(None, found))),
+        (day.toordinal() - 364, _same_date_last_year(day).toordinal()),
+    )
+
+
+def _same_weekday(calendar: Calendar, day: date) -> list[date]:
+    """The same weekday where that was a business day as well; for a holiday the holidays before, then Sundays."""
+    weeks = [day - timedelta(weeks=number) for number in range(1, WEEKS + AHEAD // 7 + 4)]
+    if day.weekday() >= 5:
+        return weeks
+    if calendar.is_business_day(day):
+        return [week for week in weeks if calendar.is_business_day(week)]
+    sundays = [week - DAY * (day.weekday() + 1) for week in weeks]
+    before = (day - DAY * number for number in range(1, 400))
+    rests = [date_ for date_ in before if date_.weekday() < 5 and not calendar.is_business_day(date_)]
+    return rests[:4] + sundays if len(rests) < 4 else rests
+
+
+def _monthly(calendar: Calendar, day: date) -> Iterator[list[date]]:
+    """The day of the month, from its start and its end; as it falls, and moved to a business day."""
+    months = _months_before(day, OCCURRENCES + AHEAD // 28 + 1)
+    yield [found for month in months if (found := _from_start(month, day.day))]
+    yield [_from_end(month, _left(day)) for month in months]
+    if not calendar.is_business_day(day):
+        return
+    for step, moved in ((DAY, calendar.not_after), (-DAY, calendar.not_before)):
+        nominal = day
+        while nominal == day or moved(nominal) == day and abs((nominal - day).days) < 5:
+            of_nominal = _months_before(nominal, len(months))
+            yield [moved(found) for month in of_nominal if (found := _from_start(month, nominal.day))]
+            yield [moved(_from_end(month, _left(nominal))) for month in of_nominal]
+            nominal += step
+
+
+def _by_business_days(calendar: Calendar, day: date) -> Iterator[list[date]]:
+    """The month's first, second… and last, last but one… business day."""
+    months = _months_before(day, OCCURRENCES + AHEAD // 28 + 1)
+    of_this = _business_days(calendar, day.year, day.month)
+    index = of_this.index(day)
+    others = [_business_days(calendar, month.year, month.month) for month in months]
+    yield [days[index] for days in others if index < len(days)]
+    yield [days[index - len(of_this)] for days in others if len(of_this) - index <= len(days)]
+
+
+def _around_pay_days(calendar: Calendar, day: date) -> Iterator[list[date]]:
+    """Pay days, and one or two business days before and after: both fortnights alike."""
+    around = [day.replace(day=1), *_months_before(day, (OCCURRENCES + 6) // 2)]
+    following = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+    pay_days = sorted({pay for month in (following, *around) for pay in calendar.pay_days(month.year, month.month)})
+    for offset in (-2, -1, 0, 1):
+        moved = [_business_days_on(calendar, pay, offset) for pay in pay_days]
+        if day in moved:
+            yield [other for other in reversed(moved) if other < day]
+
+
+def _every_14_days(calendar: Calendar, day: date) -> list[date]:
+    turns = [day - timedelta(days=FORTNIGHT * number) for number in range(1, OCCURRENCES + AHEAD // FORTNIGHT + 1)]
+    return [calendar.not_after(turn) for turn in turns] if calendar.is_business_day(day) else turns
+
+
+def _moved_weekday(calendar: Calendar, day: date) -> list[date]:
+    """Past days of the weekday that is a holiday this time, so that what is due on it comes before."""
+    weeks = (day + DAY - timedelta(weeks=number) for number in range(1, WEEKS + AHEAD // 7))
+    return [week for week in weeks if week < day and calendar.is_business_day(week)]
+
+
+def _business_days_on(calendar: Calendar, day: date, number: int) -> date:
+    step = DAY if number > 0 else -DAY
+    for _ in range(abs(number)):
+        day = calendar.not_before(day + step) if number > 0 else calendar.not_after(day + step)
+    return day
+
+
+@lru_cache(maxsize=256)
+def _business_days(calendar: Calendar, year: int, month: int) -> tuple[date, ...]:
+    days = (date(year, month, number) for number in range(1, gregorian.monthrange(year, month)[1] + 1))
+    return tuple(filter(calendar.is_business_day, days))
+
+
+def _months_before(day: date, count: int) -> list[date]:
+    months, month = [], day.replace(day=1)
+    for _ in range(count):
+        month = (month - DAY).replace(day=1)
+        months.append(month)
+    return months
+
+
+def _left(day: date) -> int:
+    return gregorian.monthrange(day.year, day.month)[1] - day.day
+
+
+def _from_start(month: date, number: int) -> date | None:
+    last = gregorian.monthrange(month.year, month.month)[1]
+    return month.replace(day=number) if number <= last else None
+
+
+def _from_end(month: date, left: int) -> date:
+    last = gregorian.monthrange(month.year, month.month)[1]
+    return month.replace(day=max(1, last - left))
+
+
+def _same_date_last_year(day: date) -> date:
+    return day - timedelta(days=366) if (day.month, day.day) == (2, 29) else day.replace(year=day.year - 1)
