@@ -13,7 +13,7 @@ from itertools import accumulate
 from statistics import fmean, median
 from typing import Final
 
-from exporter.account.resemblance import AHEAD, REPLAYED, Days, Likeness, Timetable
+from exporter.account.resemblance import AHEAD, REPLAYED, Cause, Days, Likeness, Timetable
 
 LONGEST: Final = 366 * 86_400.0
 """Seconds: what is further away isn't told."""
@@ -77,7 +77,7 @@ def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[flo
     ``use`` is the stamps used on each local day until yesterday, the last one last; ``None`` where that isn't known.
     ``hours`` is the share of a usual day's use in each of its 24 hours.
     """
-    past = _Past(use)
+    past = _Past(use, timetable.past)
     estimates = [past.estimate(likeness, -number) for number, likeness in enumerate(timetable.coming)]
     amounts = [estimate[0] for estimate in estimates]
     return Profile(
@@ -86,7 +86,7 @@ def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[flo
         array("h", [estimate[1] for estimate in estimates]),
         _before_hours(hours),
         pace=fmean(amounts[-31:]),
-        reserve=past.reserve(timetable.past),
+        reserve=past.reserve,
         usual_day=_usual(amounts[:28]),
         history_days=past.known,
     )
@@ -120,13 +120,15 @@ def expected(profile: Profile, now: float, until: float) -> float:
 class _Past:
     """An account's use so far: ``use[0]`` is yesterday's, -1 stands for unknown."""
 
-    def __init__(self, use: Sequence[int | None]) -> None:
+    def __init__(self, use: Sequence[int | None], days: Sequence[Likeness]) -> None:
         self.use = [-1 if stamps is None else stamps for stamps in reversed(use[-HISTORY:])]
         self.use += [-1] * (HISTORY + 1 - len(self.use))
         self.known = sum(stamps >= 0 for stamps in self.use)
         self.growth = self._growth()
         known = [stamps for stamps in self.use if stamps >= 0]
         self.any_day = fmean(known[:28]) if known else 0.0
+        self.refuted: set[Cause] = set()
+        self.reserve = self._try(days)
 
     def values(self, days: Days) -> list[int]:
         """Return what was used on these days, as far as it is known."""
@@ -135,28 +137,50 @@ class _Past:
 
     def estimate(self, likeness: Likeness, ago: int) -> tuple[float, int]:
         """Return a day's use, and how long ago the day was that it is like; 0: the usual ones of its weekday."""
-        usual = self._usual(likeness.same_weekday, ago)
-        most, like = usual, 0
-        for days in likeness.causes:
-            values = self.values(days)
-            if values and max(values) > most:
-                amount = _of_cause(values, usual) * self._grown(days[0] - ago)
-                if amount > most:
-                    most, like = amount, days[0]
+        most, like = self._usual(likeness.same_weekday, ago), 0
+        for cause, amount, day in self._due(likeness, ago, most):
+            if amount > most and cause not in self.refuted:
+                most, like = amount, day
         return most, like
 
-    def reserve(self, past: Sequence[Likeness]) -> float:
-        """Return what two days used more than estimated, the 10 % worst cases left aside."""
-        misses: list[float] = []
-        for number in range(min(REPLAYED, self.known) - 3):
-            if self.use[number] >= 0:
-                misses.append(self.use[number] - self.estimate(past[number], number + 1)[0])
-            else:
-                misses.append(0.0)
-        pairs = sorted((misses[n] + misses[n + 1] for n in range(len(misses) - 1)), reverse=True)
-        if not pairs:
-            return 0.0
-        return max(0.0, pairs[len(pairs) // 10])
+    def _due(self, likeness: Likeness, ago: int, usual: float) -> list[tuple[Cause, float, int]]:
+        """Return the causes that have held so far for a day, with what they take and their latest day."""
+        limit = REAL * usual + 2 * math.sqrt(usual)
+        due = []
+        for cause, days in likeness.causes:
+            values = self.values(days)
+            if values and max(values) > limit:
+                amount = _of_cause(values, limit) * self._grown(days[0] - ago)
+                if amount > limit:
+                    due.append((cause, amount, days[0]))
+        return due
+
+    def _try(self, past: Sequence[Likeness]) -> float:
+        """Try the causes on the past days: refute those that told what didn't come and nothing that others didn't.
+
+        Returns what two days used more than estimated, the 10 % worst cases left aside.
+        """
+        tried = []
+        wrong, alone = set(), set()
+        for number in range(min(REPLAYED, self.known - 1)):
+            used = self.use[number]
+            if used < 0:
+                continue
+            usual = self._usual(past[number].same_weekday, number + 1)
+            due = self._due(past[number], number + 1, usual)
+            tried.append((number, used, usual, due))
+            came = {cause for cause, amount, _ in due if used >= amount / 2}
+            wrong |= {cause for cause, _, _ in due} - came
+            if len(came) == 1:
+                alone |= came
+        self.refuted = wrong - alone
+        misses = [0.0] * REPLAYED
+        for number, used, usual, due in tried:
+            amounts = (amount for cause, amount, _ in due if cause not in self.refuted)
+            misses[number] = used - max(amounts, default=usual)
+        count = max(0, min(REPLAYED, self.known - 3))
+        pairs = sorted((misses[n] + misses[n + 1] for n in range(count - 1)), reverse=True)
+        return max(0.0, pairs[len(pairs) // 10]) if pairs else 0.0
 
     def _usual(self, days: Days, ago: int) -> float:
         values = self.values(days)
@@ -185,15 +209,15 @@ class _Past:
         return max(0.0, middle - 1.25 * spread / math.sqrt(len(ratios))) / lag
 
 
-def _of_cause(values: Sequence[int], usual: float) -> float:
-    """Return what the days of a cause take, the latest first; the usual day's use where it isn't one."""
-    limit = REAL * usual
+def _of_cause(values: Sequence[int], limit: float) -> float:
+    """Return what the days of a cause take, the latest first; nothing where they don't agree that it is one."""
     if len(values) == 1:
         return values[0]
-    latest = sorted(values[:3], reverse=True)
-    if latest[1] <= limit:
-        return latest[-1]
-    return min(latest[0], 1.3 * latest[1]) * 1.05
+    hits = sum(value > limit for value in values[:4])
+    if not (min(values[:2]) > limit or hits >= 3):
+        return 0.0
+    first, second = sorted(values[:3], reverse=True)[:2]
+    return min(first, 1.3 * second) * 1.05
 
 
 def _usual(amounts: Sequence[float]) -> float:

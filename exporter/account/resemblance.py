@@ -9,6 +9,7 @@ import calendar as gregorian
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
 
@@ -28,16 +29,37 @@ REPLAYED: Final = 56
 
 FORTNIGHT: Final = 14
 
+
+
+class Cause(Enum):
+    """Why something may be due on a day."""
+
+    DAY_OF_MONTH = auto()
+    DAY_FROM_END = auto()
+    DAY_OF_MONTH_OR_BEFORE = auto()
+    DAY_FROM_END_OR_BEFORE = auto()
+    DAY_OF_MONTH_OR_AFTER = auto()
+    DAY_FROM_END_OR_AFTER = auto()
+    BUSINESS_DAY_OF_MONTH = auto()
+    BUSINESS_DAY_FROM_END = auto()
+    TWO_BEFORE_PAY_DAY = auto()
+    BEFORE_PAY_DAY = auto()
+    PAY_DAY = auto()
+    AFTER_PAY_DAY = auto()
+    EVERY_14_DAYS = auto()
+    WEEKDAY_OR_BEFORE = auto()
+
+
 Days = tuple[int, ...]
 """Days as their distance before today, the latest first: 1 is yesterday."""
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What one day resembles. ``lasting`` are days of causes that one occurrence is enough to believe in."""
+    """What one day resembles: the days of its weekday, and for each cause those on which the same was due."""
 
     same_weekday: Days
-    causes: tuple[Days, ...]
+    causes: tuple[tuple[Cause, Days], ...]
     a_year_ago: Days
 
 
@@ -76,10 +98,10 @@ def _seen_from(today: date, after: int, resembled: "_Resembled") -> Likeness:
         found = [ordinal - day for day in dates if ordinal - day > after]
         return tuple(found[:limit])
 
-    causes = (days(dates, OCCURRENCES) for dates in resembled.causes)
+    causes = ((cause, days(dates, OCCURRENCES)) for cause, dates in resembled.causes)
     return Likeness(
         days(resembled.same_weekday, WEEKS),
-        tuple(dict.fromkeys(filter(None, causes))),
+        tuple((cause, found) for cause, found in causes if found),
         days(resembled.a_year_ago, 2),
     )
 
@@ -89,20 +111,21 @@ class _Resembled:
     """The same by the days' ordinals, for the ``AHEAD`` days before the day, too."""
 
     same_weekday: Days
-    causes: tuple[Days, ...]
+    causes: tuple[tuple[Cause, Days], ...]
     a_year_ago: Days
 
 
 @lru_cache(maxsize=1024)
 def _resembled(calendar: Calendar, day: date) -> _Resembled:
-    causes = [*_monthly(calendar, day), _every_14_days(calendar, day)]
+    causes: list[tuple[Cause, list[date]]] = list(_monthly(calendar, day))
+    causes.append((Cause.EVERY_14_DAYS, _every_14_days(calendar, day)))
     if calendar.is_business_day(day):
         causes += [*_by_business_days(calendar, day), *_around_pay_days(calendar, day)]
-        causes += [_moved_weekday(calendar, day)] if not calendar.is_business_day(day + DAY) else []
-    found = (tuple(date_.toordinal() for date_ in dates) for dates in causes)
+        causes.append((Cause.WEEKDAY_OR_BEFORE, _moved_weekday(calendar, day)))
+    found = ((cause, tuple(date_.toordinal() for date_ in dates)) for cause, dates in causes)
     return _Resembled(
         tuple(date_.toordinal() for date_ in _same_weekday(calendar, day)),
-        tuple(dict.fromkeys(filter(None, found))),
+        tuple(dict.fromkeys(found)),
         (day.toordinal() - 364, _same_date_last_year(day).toordinal()),
     )
 
@@ -120,41 +143,47 @@ def _same_weekday(calendar: Calendar, day: date) -> list[date]:
     return rests[:4] + sundays if len(rests) < 4 else rests
 
 
-def _monthly(calendar: Calendar, day: date) -> Iterator[list[date]]:
+def _monthly(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]]:
     """The day of the month, from its start and its end; as it falls, and moved to a business day."""
     months = _months_before(day, OCCURRENCES + AHEAD // 28 + 1)
-    yield [found for month in months if (found := _from_start(month, day.day))]
-    yield [_from_end(month, _left(day)) for month in months]
+    yield Cause.DAY_OF_MONTH, [found for month in months if (found := _from_start(month, day.day))]
+    yield Cause.DAY_FROM_END, [_from_end(month, _left(day)) for month in months]
     if not calendar.is_business_day(day):
         return
-    for step, moved in ((DAY, calendar.not_after), (-DAY, calendar.not_before)):
+    for step, moved, from_start, from_end in (
+        (DAY, calendar.not_after, Cause.DAY_OF_MONTH_OR_BEFORE, Cause.DAY_FROM_END_OR_BEFORE),
+        (-DAY, calendar.not_before, Cause.DAY_OF_MONTH_OR_AFTER, Cause.DAY_FROM_END_OR_AFTER),
+    ):
         nominal = day
         while nominal == day or moved(nominal) == day and abs((nominal - day).days) < 5:
             of_nominal = _months_before(nominal, len(months))
-            yield [moved(found) for month in of_nominal if (found := _from_start(month, nominal.day))]
-            yield [moved(_from_end(month, _left(nominal))) for month in of_nominal]
+            days = [moved(found) for month in of_nominal if (found := _from_start(month, nominal.day))]
+            yield from_start, days
+            yield from_end, [moved(_from_end(month, _left(nominal))) for month in of_nominal]
             nominal += step
 
 
-def _by_business_days(calendar: Calendar, day: date) -> Iterator[list[date]]:
+def _by_business_days(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]]:
     """The month's first, second… and last, last but one… business day."""
     months = _months_before(day, OCCURRENCES + AHEAD // 28 + 1)
     of_this = _business_days(calendar, day.year, day.month)
     index = of_this.index(day)
     others = [_business_days(calendar, month.year, month.month) for month in months]
-    yield [days[index] for days in others if index < len(days)]
-    yield [days[index - len(of_this)] for days in others if len(of_this) - index <= len(days)]
+    yield Cause.BUSINESS_DAY_OF_MONTH, [days[index] for days in others if index < len(days)]
+    left = len(of_this) - index
+    yield Cause.BUSINESS_DAY_FROM_END, [days[-left] for days in others if left <= len(days)]
 
 
-def _around_pay_days(calendar: Calendar, day: date) -> Iterator[list[date]]:
+def _around_pay_days(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]]:
     """Pay days, and one or two business days before and after: both fortnights alike."""
     around = [day.replace(day=1), *_months_before(day, (OCCURRENCES + 6) // 2)]
     following = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
     pay_days = sorted({pay for month in (following, *around) for pay in calendar.pay_days(month.year, month.month)})
-    for offset in (-2, -1, 0, 1):
+    causes = (Cause.TWO_BEFORE_PAY_DAY, Cause.BEFORE_PAY_DAY, Cause.PAY_DAY, Cause.AFTER_PAY_DAY)
+    for offset, cause in zip((-2, -1, 0, 1), causes, strict=True):
         moved = [_business_days_on(calendar, pay, offset) for pay in pay_days]
         if day in moved:
-            yield [other for other in reversed(moved) if other < day]
+            yield cause, [other for other in reversed(moved) if other < day]
 
 
 def _every_14_days(calendar: Calendar, day: date) -> list[date]:
@@ -163,8 +192,11 @@ def _every_14_days(calendar: Calendar, day: date) -> list[date]:
 
 
 def _moved_weekday(calendar: Calendar, day: date) -> list[date]:
-    """Past days of the weekday that is a holiday this time, so that what is due on it comes before."""
-    weeks = (day + DAY - timedelta(weeks=number) for number in range(1, WEEKS + AHEAD // 7))
+    """Past days of the weekday after this day where that is a holiday now, so that what is due on it comes before."""
+    following = day + DAY
+    if following.weekday() >= 5 or calendar.is_business_day(following):
+        return []
+    weeks = (following - timedelta(weeks=number) for number in range(1, WEEKS + AHEAD // 7))
     return [week for week in weeks if week < day and calendar.is_business_day(week)]
 
 
