@@ -27,6 +27,9 @@ HISTORY: Final = 400
 HOURS: Final = array("f", [0.0] * 7 + [number / 13 for number in range(14)] + [1.0] * 4)
 """How much of a day's use lies before each hour where that isn't known: from 7:00 to 20:00, evenly."""
 
+UNSEEN_PAY_DAY: Final = 4
+"""Times a usual day that a pay day is taken for as long as none was seen."""
+
 REAL: Final = 1.3
 """Times a day's usual use that the days of a cause must have had for it to be one."""
 
@@ -138,6 +141,9 @@ class _Past:
     def estimate(self, likeness: Likeness, ago: int) -> tuple[float, int]:
         """Return a day's use, and how long ago the day was that it is like; 0: the usual ones of its weekday."""
         most, like = self._usual(likeness.same_weekday, ago), 0
+        season, last = self._season(ago)
+        if season > 1:
+            most, like = most * season, last
         for cause, amount, day in self._due(likeness, ago, most):
             if amount > most and cause not in self.refuted:
                 most, like = amount, day
@@ -147,12 +153,17 @@ class _Past:
         """Return the causes that have held so far for a day, with what they take and their latest day."""
         limit = REAL * usual + 2 * math.sqrt(usual)
         due = []
-        for cause, days in likeness.causes:
+        for cause, days, a_year_ago in likeness.causes:
             values = self.values(days)
-            if values and max(values) > limit:
-                amount = _of_cause(values, limit) * self._grown(days[0] - ago)
+            if not values:
+                if cause is Cause.PAY_DAY:
+                    due.append((cause, UNSEEN_PAY_DAY * usual, 0))
+            elif max(values) > limit:
+                amount, day = _of_cause(values, limit) * self._grown(days[0] - ago), days[0]
                 if amount > limit:
-                    due.append((cause, amount, days[0]))
+                    if 0 < a_year_ago <= HISTORY and self.use[a_year_ago - 1] > amount:
+                        amount, day = min(self.use[a_year_ago - 1], 2.5 * amount), a_year_ago
+                    due.append((cause, amount, day))
         return due
 
     def _try(self, past: Sequence[Likeness]) -> float:
@@ -180,7 +191,7 @@ class _Past:
             misses[number] = used - max(amounts, default=usual)
         count = max(0, min(REPLAYED, self.known - 3))
         pairs = sorted((misses[n] + misses[n + 1] for n in range(count - 1)), reverse=True)
-        return max(0.0, pairs[len(pairs) // 10]) if pairs else 0.0
+        return max(0.0, pairs[len(pairs) // 16]) if pairs else 0.0
 
     def _usual(self, days: Days, ago: int) -> float:
         values = self.values(days)
@@ -189,6 +200,21 @@ class _Past:
         if len(values) > 3 and max(values) > 2 * sorted(values)[-2]:
             values.remove(max(values))
         return max(fmean(values[:6]), min(values[:2])) * self._grown(min(days[len(days) // 2], 28) - ago)
+
+    def _season(self, ago: int) -> tuple[float, int]:
+        """Return how much more than around now was used a year ago around that day, and that day; 1 where it wasn't."""
+        day = ago + 364
+        if self.known <= 364 or ago > 0:
+            return 1.0, 0
+        use = self.use
+        then = [use[number - 1] for number in (day - 7, day, day + 7) if number <= HISTORY]
+        same = 364 + (ago % 7)
+        now = [use[number - 1] for number in range(same, HISTORY + 1, 7)]
+        if min(then) < 0 or min(now) <= 0:
+            return 1.0, 0
+        season = median(then) / median(now)
+        single = use[day - 1] / median(now)
+        return (min(5.0, max(single, season)), day) if max(single, season) > 1.5 else (1.0, 0)
 
     def _grown(self, days: int) -> float:
         return min(3.0, math.exp(self.growth * min(days, 60))) if self.growth else 1.0

@@ -29,6 +29,9 @@ REPLAYED: Final = 56
 
 FORTNIGHT: Final = 14
 
+MONTHS: Final = 13
+"""Months before a day's in which the same is looked for: last year's is the twelfth."""
+
 
 
 class Cause(Enum):
@@ -59,8 +62,8 @@ class Likeness:
     """What one day resembles: the days of its weekday, and for each cause those on which the same was due."""
 
     same_weekday: Days
-    causes: tuple[tuple[Cause, Days], ...]
-    a_year_ago: Days
+    causes: tuple[tuple[Cause, Days, int], ...]
+    """With the days that a cause brought before, and the one of a year ago; 0 where that isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +97,13 @@ def _seen_from(today: date, after: int, resembled: "_Resembled") -> Likeness:
     """Return days by their distance before today, those only that are more than ``after`` days ago."""
     ordinal = today.toordinal()
 
-    def days(dates: Iterable[int], limit: int) -> Days:
-        found = [ordinal - day for day in dates if ordinal - day > after]
-        return tuple(found[:limit])
+    def days(dates: Iterable[int]) -> list[int]:
+        return [ordinal - day for day in dates if ordinal - day > after]
 
-    causes = ((cause, days(dates, OCCURRENCES)) for cause, dates in resembled.causes)
+    causes = ((cause, days(dates), ordinal - last if last else 0) for cause, dates, last in resembled.causes)
     return Likeness(
-        days(resembled.same_weekday, WEEKS),
-        tuple((cause, found) for cause, found in causes if found),
-        days(resembled.a_year_ago, 2),
+        tuple(days(resembled.same_weekday)[:WEEKS]),
+        tuple((cause, tuple(found[:OCCURRENCES]), last) for cause, found, last in causes if found),
     )
 
 
@@ -111,8 +112,7 @@ class _Resembled:
     """The same by the days' ordinals, for the ``AHEAD`` days before the day, too."""
 
     same_weekday: Days
-    causes: tuple[tuple[Cause, Days], ...]
-    a_year_ago: Days
+    causes: tuple[tuple[Cause, Days, int], ...]
 
 
 @lru_cache(maxsize=1024)
@@ -123,10 +123,13 @@ def _resembled(calendar: Calendar, day: date) -> _Resembled:
         causes += [*_by_business_days(calendar, day), *_around_pay_days(calendar, day)]
         causes.append((Cause.WEEKDAY_OR_BEFORE, _moved_weekday(calendar, day)))
     found = ((cause, tuple(date_.toordinal() for date_ in dates)) for cause, dates in causes)
+    year = day.toordinal() - 365
     return _Resembled(
         tuple(date_.toordinal() for date_ in _same_weekday(calendar, day)),
-        tuple(dict.fromkeys(found)),
-        (day.toordinal() - 364, _same_date_last_year(day).toordinal()),
+        tuple(
+            (cause, dates[: OCCURRENCES + AHEAD // FORTNIGHT + 1], next((d for d in dates if abs(d - year) < 8), 0))
+            for cause, dates in dict.fromkeys(found)
+        ),
     )
 
 
@@ -145,7 +148,7 @@ def _same_weekday(calendar: Calendar, day: date) -> list[date]:
 
 def _monthly(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]]:
     """The day of the month, from its start and its end; as it falls, and moved to a business day."""
-    months = _months_before(day, OCCURRENCES + AHEAD // 28 + 1)
+    months = _months_before(day, MONTHS)
     yield Cause.DAY_OF_MONTH, [found for month in months if (found := _from_start(month, day.day))]
     yield Cause.DAY_FROM_END, [_from_end(month, _left(day)) for month in months]
     if not calendar.is_business_day(day):
@@ -165,7 +168,7 @@ def _monthly(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]
 
 def _by_business_days(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]]:
     """The month's first, second… and last, last but one… business day."""
-    months = _months_before(day, OCCURRENCES + AHEAD // 28 + 1)
+    months = _months_before(day, MONTHS)
     of_this = _business_days(calendar, day.year, day.month)
     index = of_this.index(day)
     others = [_business_days(calendar, month.year, month.month) for month in months]
@@ -176,7 +179,7 @@ def _by_business_days(calendar: Calendar, day: date) -> Iterator[tuple[Cause, li
 
 def _around_pay_days(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]]:
     """Pay days, and one or two business days before and after: both fortnights alike."""
-    around = [day.replace(day=1), *_months_before(day, (OCCURRENCES + 6) // 2)]
+    around = [day.replace(day=1), *_months_before(day, MONTHS)]
     following = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
     pay_days = sorted({pay for month in (following, *around) for pay in calendar.pay_days(month.year, month.month)})
     causes = (Cause.TWO_BEFORE_PAY_DAY, Cause.BEFORE_PAY_DAY, Cause.PAY_DAY, Cause.AFTER_PAY_DAY)
@@ -234,6 +237,3 @@ def _from_end(month: date, left: int) -> date:
     last = gregorian.monthrange(month.year, month.month)[1]
     return month.replace(day=max(1, last - left))
 
-
-def _same_date_last_year(day: date) -> date:
-    return day - timedelta(days=366) if (day.month, day.day) == (2, 29) else day.replace(year=day.year - 1)
