@@ -9,11 +9,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import fmean, median
 from typing import Final
 
-from exporter.account.resemblance import AHEAD, REPLAYED, Cause, Days, Likeness, Timetable
+from exporter.account.resemblance import AHEAD, Cause, Days, Likeness, Timetable
 
 LONGEST: Final = 366 * 86_400.0
 """Seconds: what is further away isn't told."""
@@ -26,6 +26,12 @@ HISTORY: Final = 400
 
 HOURS: Final = array("f", [0.0] * 7 + [number / 13 for number in range(14)] + [1.0] * 4)
 """How much of a day's use lies before each hour where that isn't known: from 7:00 to 20:00, evenly."""
+
+YEAR: Final = 364
+"""Days after which the same weekday comes at the same time of the year."""
+
+REPLAYED: Final = 56
+"""Days before today that are estimated, too, to learn how far off the estimates are."""
 
 UNSEEN_PAY_DAY: Final = 4
 """Times a usual day that a pay day is taken for as long as none was seen."""
@@ -80,13 +86,13 @@ def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[flo
     ``use`` is the stamps used on each local day until yesterday, the last one last; ``None`` where that isn't known.
     ``hours`` is the share of a usual day's use in each of its 24 hours.
     """
-    past = _Past(use, timetable.past)
-    estimates = [past.estimate(likeness, -number) for number, likeness in enumerate(timetable.coming)]
+    past = _Past(use, timetable)
+    estimates = [past.estimate(likeness) for likeness in timetable.coming]
     amounts = [estimate[0] for estimate in estimates]
     return Profile(
         timetable,
         array("f", accumulate(amounts, initial=0.0)),
-        array("h", [estimate[1] for estimate in estimates]),
+        array("h", [timetable.today - estimate[1] if estimate[1] else 0 for estimate in estimates]),
         _before_hours(hours),
         pace=fmean(amounts[-31:]),
         reserve=past.reserve,
@@ -121,118 +127,132 @@ def expected(profile: Profile, now: float, until: float) -> float:
 
 
 class _Past:
-    """An account's use so far: ``use[0]`` is yesterday's, -1 stands for unknown."""
+    """An account's use so far, and what is learnt from it."""
 
-    def __init__(self, use: Sequence[int | None], days: Sequence[Likeness]) -> None:
-        self.use = [-1 if stamps is None else stamps for stamps in reversed(use[-HISTORY:])]
-        self.use += [-1] * (HISTORY + 1 - len(self.use))
-        self.known = sum(stamps >= 0 for stamps in self.use)
-        self.growth = self._growth()
+    def __init__(self, use: Sequence[int | None], timetable: Timetable) -> None:
+        latest = use[-HISTORY:]
+        self.today = timetable.today
+        self.first = self.today - len(latest)
+        self.use = [-1 if stamps is None else stamps for stamps in latest]
         known = [stamps for stamps in self.use if stamps >= 0]
-        self.any_day = fmean(known[:28]) if known else 0.0
+        self.known = len(known)
+        self.any_day = fmean(known[-28:]) if known else 0.0
+        self.growth = _growth(self.use[::-1], self.known)
+        self.explained: set[int] = set()
         self.refuted: set[Cause] = set()
-        self.reserve = self._try(days)
+        self._learn([likeness for likeness in timetable.past if self._of(likeness.day) >= 0])
+        self.reserve = self._reserve(timetable.past[:REPLAYED])
 
-    def values(self, days: Days) -> list[int]:
-        """Return what was used on these days, as far as it is known."""
-        use = self.use
-        return [use[day - 1] for day in days if day <= HISTORY and use[day - 1] >= 0]
-
-    def estimate(self, likeness: Likeness, ago: int) -> tuple[float, int]:
-        """Return a day's use, and how long ago the day was that it is like; 0: the usual ones of its weekday."""
-        most, like = self._usual(likeness.same_weekday, ago), 0
-        season, last = self._season(ago)
-        if season > 1:
-            most, like = most * season, last
-        for cause, amount, day in self._due(likeness, ago, most):
+    def estimate(self, likeness: Likeness) -> tuple[float, int]:
+        """Return a day's use, and the day that it is like; 0: the usual ones of its weekday."""
+        usual = most = self._usual(likeness)
+        like = 0
+        for cause, amount, day in self._due(likeness, usual):
             if amount > most and cause not in self.refuted:
                 most, like = amount, day
-        return most, like
+        season, day = self._season(likeness.day)
+        return (usual * season, day) if usual * season > most else (most, like)
 
-    def _due(self, likeness: Likeness, ago: int, usual: float) -> list[tuple[Cause, float, int]]:
-        """Return the causes that have held so far for a day, with what they take and their latest day."""
-        limit = REAL * usual + 2 * math.sqrt(usual)
-        due = []
-        for cause, days, a_year_ago in likeness.causes:
-            values = self.values(days)
-            if not values:
-                if cause is Cause.PAY_DAY:
-                    due.append((cause, UNSEEN_PAY_DAY * usual, 0))
-            elif max(values) > limit:
-                amount, day = _of_cause(values, limit) * self._grown(days[0] - ago), days[0]
-                if amount > limit:
-                    if 0 < a_year_ago <= HISTORY and self.use[a_year_ago - 1] > amount:
-                        amount, day = min(self.use[a_year_ago - 1], 2.5 * amount), a_year_ago
-                    due.append((cause, amount, day))
-        return due
+    def _of(self, day: int) -> int:
+        """Return a day's use; -1 where it isn't known."""
+        return self.use[day - self.first] if self.first <= day < self.today else -1
 
-    def _try(self, past: Sequence[Likeness]) -> float:
-        """Try the causes on the past days: refute those that told what didn't come and nothing that others didn't.
+    def _values(self, days: Days) -> list[int]:
+        """Return what was used on these days, as far as it is known."""
+        use, first = self.use, self.first
+        return [use[day - first] for day in days if day >= first and use[day - first] >= 0]
 
-        Returns what two days used more than estimated, the 10 % worst cases left aside.
-        """
-        tried = []
-        wrong, alone = set(), set()
-        for number in range(min(REPLAYED, self.known - 1)):
-            used = self.use[number]
-            if used < 0:
-                continue
-            usual = self._usual(past[number].same_weekday, number + 1)
-            due = self._due(past[number], number + 1, usual)
-            tried.append((number, used, usual, due))
-            came = {cause for cause, amount, _ in due if used >= amount / 2}
-            wrong |= {cause for cause, _, _ in due} - came
-            if len(came) == 1:
-                alone |= came
-        self.refuted = wrong - alone
-        misses = [0.0] * REPLAYED
-        for number, used, usual, due in tried:
-            amounts = (amount for cause, amount, _ in due if cause not in self.refuted)
-            misses[number] = used - max(amounts, default=usual)
-        count = max(0, min(REPLAYED, self.known - 3))
-        pairs = sorted((misses[n] + misses[n + 1] for n in range(count - 1)), reverse=True)
-        return max(0.0, pairs[len(pairs) // 16]) if pairs else 0.0
-
-    def _usual(self, days: Days, ago: int) -> float:
-        values = self.values(days)
+    def _usual(self, likeness: Likeness) -> float:
+        """Return what is usual on a day's weekday, without what was due for other reasons, and one that is far out."""
+        days = likeness.same_weekday
+        values = self._values([day for day in days if day not in self.explained]) or self._values(days)
         if not values:
             return self.any_day
         if len(values) > 3 and max(values) > 2 * sorted(values)[-2]:
             values.remove(max(values))
-        return max(fmean(values[:6]), min(values[:2])) * self._grown(min(days[len(days) // 2], 28) - ago)
+        age = likeness.day - max(days[min(3, len(days) - 1)], likeness.day - 35)
+        return max(fmean(values[:6]), min(values[:2])) * self._grown(age)
 
-    def _season(self, ago: int) -> tuple[float, int]:
-        """Return how much more than around now was used a year ago around that day, and that day; 1 where it wasn't."""
-        day = ago + 364
-        if self.known <= 364 or ago > 0:
+    def _due(self, likeness: Likeness, usual: float) -> list[tuple[Cause, float, int]]:
+        """Return the causes that have held so far for a day, with what they take and the day that it is like."""
+        limit = REAL * usual + 2 * math.sqrt(usual)
+        due = []
+        for cause, days, a_year_ago in likeness.causes:
+            values = self._values(days)
+            if not values:
+                if cause is Cause.PAY_DAY:
+                    due.append((cause, UNSEEN_PAY_DAY * usual, 0))
+            elif max(values) > limit:
+                amount, day = _of_cause(values, limit) * self._grown(likeness.day - days[0]), days[0]
+                if amount > limit:
+                    if self._of(a_year_ago) > amount:
+                        amount, day = min(self._of(a_year_ago), 2.5 * amount), a_year_ago
+                    due.append((cause, amount, day))
+        return due
+
+    def _learn(self, past: Sequence[Likeness]) -> None:
+        """Try the causes on past days: which were right, and which are only another's shadow."""
+        right: dict[Cause, set[int]] = {cause: set() for cause in Cause}
+        worth = dict.fromkeys(Cause, 0)
+        for likeness in past:
+            used = self._of(likeness.day)
+            for cause, amount, _ in self._due(likeness, self._usual(likeness)):
+                if used >= amount / 2:
+                    right[cause].add(likeness.day)
+                    worth[cause] += 1
+                else:
+                    worth[cause] -= 2
+        for cause in Cause:
+            others = (right[other] for other in Cause if worth[other] > worth[cause])
+            if worth[cause] < 0 and not right[cause] or right[cause] and right[cause] <= set().union(*others):
+                self.refuted.add(cause)
+        self.explained = set().union(*(right[cause] for cause in Cause if cause not in self.refuted))
+
+    def _reserve(self, past: Sequence[Likeness]) -> float:
+        """Return what two days used more than estimated, the worst of sixteen cases left aside."""
+        days = past[: max(0, self.known - 3)]
+        misses = [
+            self._of(likeness.day) - self.estimate(likeness)[0] if self._of(likeness.day) >= 0 else 0.0 for likeness in days
+        ]
+        pairs = sorted((one + other for one, other in pairwise(misses)), reverse=True)
+        return max(0.0, pairs[len(pairs) // 16]) if pairs else 0.0
+
+    def _season(self, day: int) -> tuple[float, int]:
+        """Return how much more was used a year ago around that day than around now, and that day; 1 where it wasn't."""
+        then = day - YEAR
+        if day < self.today or then - 7 < self.first:
             return 1.0, 0
-        use = self.use
-        then = [use[number - 1] for number in (day - 7, day, day + 7) if number <= HISTORY]
-        same = 364 + (ago % 7)
-        now = [use[number - 1] for number in range(same, HISTORY + 1, 7)]
-        if min(then) < 0 or min(now) <= 0:
+        now = [self._level(then + near, self.today - YEAR) for near in (-1, 0, 1)]
+        if not min(now):
             return 1.0, 0
-        season = median(then) / median(now)
-        single = use[day - 1] / median(now)
-        return (min(5.0, max(single, season)), day) if max(single, season) > 1.5 else (1.0, 0)
+        lifted = sorted(self._of(then + near) / now[near + 1] for near in (-1, 0, 1))[1]
+        weeks = sorted(self._of(then + near) / now[1] for near in (-7, 0, 7))[1]
+        season = min(5.0, max(lifted, weeks))
+        return (season, then) if season > 1.5 else (1.0, 0)
+
+    def _level(self, day: int, until: int) -> float:
+        """Return the median of a day's weekday in the five weeks before a day."""
+        last = until - 1 - (until - 1 - day) % 7
+        values = self._values([last - 7 * number for number in range(5)])
+        return median(values) if values else 0.0
 
     def _grown(self, days: int) -> float:
         return min(3.0, math.exp(self.growth * min(days, 60))) if self.growth else 1.0
 
-    def _growth(self) -> float:
-        """Return the logarithm by which a day's use grows from day to day, less what chance may have made of it."""
-        lag = 28 if self.known >= 56 else 14 if self.known >= 28 else 7 if self.known >= 14 else 0
-        pairs = [
-            (now, then)
-            for now, then in zip(self.use[:lag], self.use[lag : 2 * lag], strict=True)
-            if now >= 0 and then >= 0 and now + then > 4
-        ]
-        if len(pairs) < 5:
-            return 0.0
-        ratios = sorted(math.log((now + 1) / (then + 1)) for now, then in pairs)
-        middle = median(ratios)
-        spread = (ratios[len(ratios) * 3 // 4] - ratios[len(ratios) // 4]) / 1.35
-        return max(0.0, middle - 1.25 * spread / math.sqrt(len(ratios))) / lag
+
+def _growth(use: Sequence[int], known: int) -> float:
+    """Return the logarithm by which a day's use grows from day to day, less what chance may have made of it."""
+    lag = 28 if known >= 56 else 14 if known >= 28 else 7 if known >= 14 else 0
+    pairs = [
+        (now, then)
+        for now, then in zip(use[:lag], use[lag : 2 * lag], strict=False)
+        if now >= 0 and then >= 0 and now + then > 4
+    ]
+    if len(pairs) < 5:
+        return 0.0
+    ratios = sorted(math.log((now + 1) / (then + 1)) for now, then in pairs)
+    spread = (ratios[len(ratios) * 3 // 4] - ratios[len(ratios) // 4]) / 1.35
+    return max(0.0, median(ratios) - 1.25 * spread / math.sqrt(len(ratios))) / lag
 
 
 def _of_cause(values: Sequence[int], limit: float) -> float:

@@ -6,7 +6,7 @@ at. Pure.
 """
 
 import calendar as gregorian
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum, auto
@@ -24,8 +24,8 @@ WEEKS: Final = 8
 AHEAD: Final = 70
 """Days from today on that are estimated one by one: two months with their ends."""
 
-REPLAYED: Final = 56
-"""Days before today that are estimated as well, to learn how far off the estimates are."""
+TRIED: Final = 182
+"""Days before today on which the causes are tried: half a year."""
 
 FORTNIGHT: Final = 14
 
@@ -54,23 +54,24 @@ class Cause(Enum):
 
 
 Days = tuple[int, ...]
-"""Days as their distance before today, the latest first: 1 is yesterday."""
+"""Days as their ordinals, the latest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """What one day resembles: the days of its weekday, and for each cause those on which the same was due."""
 
+    day: int
     same_weekday: Days
     causes: tuple[tuple[Cause, Days, int], ...]
-    """With the days that a cause brought before, and the one of a year ago; 0 where that isn't known."""
+    """With the days that a cause brought before, and the one of a year ago; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
     """A day as all accounts see it: the days around it and what they resemble. Made once a day for a calendar."""
 
-    today: date
+    today: int
     midnights: tuple[float, ...]
     """When today and each of the ``AHEAD`` days after it begin (Unix time)."""
     coming: tuple[Likeness, ...]
@@ -83,52 +84,47 @@ def timetable(calendar: Calendar, today: date) -> Timetable:
     """Return the timetable of a day."""
     ahead = [today + DAY * number for number in range(AHEAD + 1)]
     return Timetable(
-        today,
+        today.toordinal(),
         tuple(map(calendar.midnight, ahead)),
-        tuple(_seen_from(today, 0, _resembled(calendar, day)) for day in ahead[:-1]),
-        tuple(
-            _seen_from(today, number, _resembled(calendar, today - DAY * number))
-            for number in range(1, REPLAYED + 1)
-        ),
+        tuple(_before(today.toordinal(), _likeness(calendar, day)) for day in ahead[:-1]),
+        tuple(_seen_then(calendar, today - DAY * number) for number in range(1, TRIED + 1)),
     )
-
-
-def _seen_from(today: date, after: int, resembled: "_Resembled") -> Likeness:
-    """Return days by their distance before today, those only that are more than ``after`` days ago."""
-    ordinal = today.toordinal()
-
-    def days(dates: Iterable[int]) -> list[int]:
-        return [ordinal - day for day in dates if ordinal - day > after]
-
-    causes = ((cause, days(dates), ordinal - last if last else 0) for cause, dates, last in resembled.causes)
-    return Likeness(
-        tuple(days(resembled.same_weekday)[:WEEKS]),
-        tuple((cause, tuple(found[:OCCURRENCES]), last) for cause, found, last in causes if found),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Resembled:
-    """The same by the days' ordinals, for the ``AHEAD`` days before the day, too."""
-
-    same_weekday: Days
-    causes: tuple[tuple[Cause, Days, int], ...]
 
 
 @lru_cache(maxsize=1024)
-def _resembled(calendar: Calendar, day: date) -> _Resembled:
+def _seen_then(calendar: Calendar, day: date) -> Likeness:
+    return _before(day.toordinal(), _likeness(calendar, day))
+
+
+def _before(today: int, likeness: Likeness) -> Likeness:
+    """Return what can be known of a day before today: of those that it resembles the ones that have passed."""
+    causes = (
+        (cause, tuple(day for day in days if day < today)[:OCCURRENCES], year)
+        for cause, days, year in likeness.causes
+    )
+    return Likeness(
+        likeness.day,
+        tuple(day for day in likeness.same_weekday if day < today)[:WEEKS],
+        tuple(found for found in causes if found[1]),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _likeness(calendar: Calendar, day: date) -> Likeness:
+    """Return what a day resembles: of each cause more days than are looked at, as some may not have passed."""
     causes: list[tuple[Cause, list[date]]] = list(_monthly(calendar, day))
     causes.append((Cause.EVERY_14_DAYS, _every_14_days(calendar, day)))
     if calendar.is_business_day(day):
         causes += [*_by_business_days(calendar, day), *_around_pay_days(calendar, day)]
         causes.append((Cause.WEEKDAY_OR_BEFORE, _moved_weekday(calendar, day)))
-    found = ((cause, tuple(date_.toordinal() for date_ in dates)) for cause, dates in causes)
+    found = dict.fromkeys((cause, tuple(date_.toordinal() for date_ in dates)) for cause, dates in causes)
     year = day.toordinal() - 365
-    return _Resembled(
+    return Likeness(
+        day.toordinal(),
         tuple(date_.toordinal() for date_ in _same_weekday(calendar, day)),
         tuple(
-            (cause, dates[: OCCURRENCES + AHEAD // FORTNIGHT + 1], next((d for d in dates if abs(d - year) < 8), 0))
-            for cause, dates in dict.fromkeys(found)
+            (cause, dates[: OCCURRENCES + AHEAD // FORTNIGHT], next((d for d in dates if abs(d - year) < 8), 0))
+            for cause, dates in found
         ),
     )
 
