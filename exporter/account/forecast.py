@@ -140,6 +140,7 @@ class _Past:
         self.growth = _growth(self.use[::-1], self.known)
         self.explained: set[int] = set()
         self.refuted: set[Cause] = set()
+        self.outstanding: set[int] = set()
         self._learn([likeness for likeness in timetable.past if self._of(likeness.day) >= 0])
         self.reserve = self._reserve(timetable.past[:REPLAYED])
 
@@ -175,28 +176,38 @@ class _Past:
 
     def _due(self, likeness: Likeness, usual: float) -> list[tuple[Cause, float, int]]:
         """Return the causes that have held so far for a day, with what they take and the day that it is like."""
-        limit = REAL * usual + 2 * math.sqrt(usual)
         due = []
         for cause, days, a_year_ago in likeness.causes:
-            values = self._values(days)
-            if not values:
-                if cause is Cause.PAY_DAY:
-                    due.append((cause, UNSEEN_PAY_DAY * usual, 0))
-            elif max(values) > limit:
-                amount, day = _of_cause(values, limit) * self._grown(likeness.day - days[0]), days[0]
-                if amount > limit:
-                    if self._of(a_year_ago) > amount:
-                        amount, day = min(self._of(a_year_ago), 2.5 * amount), a_year_ago
-                    due.append((cause, amount, day))
+            if cause is Cause.PAY_DAY and days[-1] < self.first and not self._values(days):
+                due.append((cause, UNSEEN_PAY_DAY * usual, 0))
+            if self.outstanding.isdisjoint(days):
+                continue
+            amount, day = self._of_cause(days)
+            amount *= self._grown(likeness.day - day)
+            if amount > usual:
+                if self._of(a_year_ago) > amount:
+                    amount, day = min(self._of(a_year_ago), 2.5 * amount), a_year_ago
+                due.append((cause, amount, day))
         return due
 
+    def _of_cause(self, days: Days) -> tuple[float, int]:
+        """Return what the days of a cause take, and the latest that did; 0 where they don't agree that it is one."""
+        known = [day for day in days if self._of(day) >= 0][:4]
+        hits = [day for day in known if day in self.outstanding]
+        if len(hits) < min(2, len(known)) or len(hits) == 2 and hits != known[:2]:
+            return 0.0, 0
+        most, *others = sorted(map(self._of, hits[:3]), reverse=True)
+        return (min(most, 1.3 * others[0]) * 1.05 if others else most), hits[0]
+
     def _learn(self, past: Sequence[Likeness]) -> None:
-        """Try the causes on past days: which were right, and which are only another's shadow."""
+        """Find the days that stand out, and try the causes on them: which were right, and which only another's shadow."""
+        usual = {likeness.day: self._usual(likeness) for likeness in past}
+        self.outstanding = {day for day, amount in usual.items() if self._of(day) > REAL * amount + 2 * math.sqrt(amount)}
         right: dict[Cause, set[int]] = {cause: set() for cause in Cause}
         worth = dict.fromkeys(Cause, 0)
         for likeness in past:
             used = self._of(likeness.day)
-            for cause, amount, _ in self._due(likeness, self._usual(likeness)):
+            for cause, amount, _ in self._due(likeness, usual[likeness.day]):
                 if used >= amount / 2:
                     right[cause].add(likeness.day)
                     worth[cause] += 1
@@ -253,17 +264,6 @@ def _growth(use: Sequence[int], known: int) -> float:
     ratios = sorted(math.log((now + 1) / (then + 1)) for now, then in pairs)
     spread = (ratios[len(ratios) * 3 // 4] - ratios[len(ratios) // 4]) / 1.35
     return max(0.0, median(ratios) - 1.25 * spread / math.sqrt(len(ratios))) / lag
-
-
-def _of_cause(values: Sequence[int], limit: float) -> float:
-    """Return what the days of a cause take, the latest first; nothing where they don't agree that it is one."""
-    if len(values) == 1:
-        return values[0]
-    hits = sum(value > limit for value in values[:4])
-    if not (min(values[:2]) > limit or hits >= 3):
-        return 0.0
-    first, second = sorted(values[:3], reverse=True)[:2]
-    return min(first, 1.3 * second) * 1.05
 
 
 def _usual(amounts: Sequence[float]) -> float:

@@ -112,8 +112,9 @@ def _before(today: int, likeness: Likeness) -> Likeness:
 @lru_cache(maxsize=1024)
 def _likeness(calendar: Calendar, day: date) -> Likeness:
     """Return what a day resembles: of each cause more days than are looked at, as some may not have passed."""
-    causes: list[tuple[Cause, list[date]]] = list(_monthly(calendar, day))
-    causes.append((Cause.EVERY_14_DAYS, _every_14_days(calendar, day)))
+    causes: list[tuple[Cause, list[date]]] = []
+    if day not in calendar.closed:
+        causes += [*_monthly(calendar, day), (Cause.EVERY_14_DAYS, _every_14_days(calendar, day))]
     if calendar.is_business_day(day):
         causes += [*_by_business_days(calendar, day), *_around_pay_days(calendar, day)]
         causes.append((Cause.WEEKDAY_OR_BEFORE, _moved_weekday(calendar, day)))
