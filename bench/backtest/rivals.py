@@ -40,9 +40,9 @@ def forecast(life: Life) -> Levels:
         made = profile(use, today, table)
         if made.history_days:
             for hour in range(first, last):
-                now = start + hour * 3600
-                critical[hour] = expected(made, now, start + max(told, hour + two) * 3600)
-                warning[hour] = expected(made, now, now + seven * 3600)
+                now, today_used = start + hour * 3600, life.used[hour] - life.used[first]
+                critical[hour] = expected(made, now, start + max(told, hour + two) * 3600, today_used)
+                warning[hour] = expected(made, now, now + seven * 3600, today_used)
         use.append(life.of_day(day))
         table = [share * 27 / 28 for share in table]
         for hour in range(first, min(first + 24, last)):

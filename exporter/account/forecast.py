@@ -33,7 +33,13 @@ YEAR: Final = 364
 REPLAYED: Final = 56
 """Days before today that are estimated, too, to learn how far off the estimates are."""
 
-UNSEEN_PAY_DAY: Final = 4
+SURPRISE: Final = 2
+"""Times what today has taken more than expected: it may go on until tomorrow."""
+
+MARGIN: Final = 1.08
+"""Times the most that was used when it was due before: what a day is taken for on which something is due."""
+
+UNSEEN_PAY_DAY: Final = 5
 """Times a usual day that a pay day is taken for as long as none was seen."""
 
 REAL: Final = 1.3
@@ -101,29 +107,37 @@ def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[flo
     )
 
 
-def depletion(profile: Profile, balance: int, now: float) -> float | None:
+def depletion(profile: Profile, balance: int, now: float, used_today: int | None = None) -> float | None:
     """Return when a balance runs out (Unix time); ``None`` where nobody knows, or it is over a year away.
 
-    Never before now. Of two balances the smaller one's is never later.
+    ``used_today`` is what was used since midnight; ``None`` where that isn't known. Never before now. Of two balances
+    the smaller one's is never later.
     """
     if balance <= 0:
         return now
     if not profile.history_days:
         return None
     used = _before(profile, now)
+    reserve = _reserve(profile, used, used_today)
     near = _before(profile, now + NEAR) - used
-    if balance >= near + profile.reserve:
-        moment = _moment(profile, used + balance - profile.reserve)
+    if balance >= near + reserve:
+        moment = _moment(profile, used + balance - reserve)
     elif near:
-        moment = _moment(profile, used + balance * near / (near + profile.reserve))
+        moment = _moment(profile, used + balance * near / (near + reserve))
     else:
-        moment = now + NEAR * balance / profile.reserve
+        moment = now + NEAR * balance / reserve
     return max(now, moment) if moment - now <= LONGEST else None
 
 
-def expected(profile: Profile, now: float, until: float) -> float:
+def expected(profile: Profile, now: float, until: float, used_today: int | None = None) -> float:
     """Return the balance that is expected to run out just then: ``until`` is at least two days after now."""
-    return _before(profile, until) - _before(profile, now) + profile.reserve
+    used = _before(profile, now)
+    return _before(profile, until) - used + _reserve(profile, used, used_today)
+
+
+def _reserve(profile: Profile, expected: float, used_today: int | None) -> float:
+    """Return the reserve; on a day that takes more than expected, as much again as that is."""
+    return max(profile.reserve, SURPRISE * (used_today - expected)) if used_today is not None else profile.reserve
 
 
 class _Past:
@@ -141,6 +155,8 @@ class _Past:
         self.explained: set[int] = set()
         self.refuted: set[Cause] = set()
         self.outstanding: set[int] = set()
+        self.found: dict[Days, tuple[float, int]] = {}
+        self.due: dict[int, list[tuple[Cause, float, int]]] = {}
         self._learn([likeness for likeness in timetable.past if self._of(likeness.day) >= 0])
         self.reserve = self._reserve(timetable.past[:REPLAYED])
 
@@ -148,7 +164,7 @@ class _Past:
         """Return a day's use, and the day that it is like; 0: the usual ones of its weekday."""
         usual = most = self._usual(likeness)
         like = 0
-        for cause, amount, day in self._due(likeness, usual):
+        for cause, amount, day in self.due.get(likeness.day) or self._due(likeness, usual):
             if amount > most and cause not in self.refuted:
                 most, like = amount, day
         season, day = self._season(likeness.day)
@@ -192,12 +208,16 @@ class _Past:
 
     def _of_cause(self, days: Days) -> tuple[float, int]:
         """Return what the days of a cause take, and the latest that did; 0 where they don't agree that it is one."""
-        known = [day for day in days if self._of(day) >= 0][:4]
+        if days in self.found:
+            return self.found[days]
+        known = [day for day in days if self._of(day) >= 0]
         hits = [day for day in known if day in self.outstanding]
-        if len(hits) < min(2, len(known)) or len(hits) == 2 and hits != known[:2]:
-            return 0.0, 0
-        most, *others = sorted(map(self._of, hits[:3]), reverse=True)
-        return (min(most, 1.3 * others[0]) * 1.05 if others else most), hits[0]
+        found = 0.0, 0
+        if len(hits) >= min(2, len(known)) and (len(hits) > 2 or hits == known[: len(hits)]):
+            most, *others = sorted(map(self._of, hits[:3]), reverse=True)
+            found = (min(most, 1.3 * others[0]) * MARGIN if others else float(most)), hits[0]
+        self.found[days] = found
+        return found
 
     def _learn(self, past: Sequence[Likeness]) -> None:
         """Find the days that stand out, and try the causes on them: which were right, and which only another's shadow."""
@@ -207,7 +227,8 @@ class _Past:
         worth = dict.fromkeys(Cause, 0)
         for likeness in past:
             used = self._of(likeness.day)
-            for cause, amount, _ in self._due(likeness, usual[likeness.day]):
+            due = self.due[likeness.day] = self._due(likeness, usual[likeness.day])
+            for cause, amount, _ in due:
                 if used >= amount / 2:
                     right[cause].add(likeness.day)
                     worth[cause] += 1
@@ -220,13 +241,13 @@ class _Past:
         self.explained = set().union(*(right[cause] for cause in Cause if cause not in self.refuted))
 
     def _reserve(self, past: Sequence[Likeness]) -> float:
-        """Return what two days used more than estimated, the worst of sixteen cases left aside."""
+        """Return what two days used more than estimated, the worst two of 56 left aside; and what yesterday did."""
         days = past[: max(0, self.known - 3)]
         misses = [
             self._of(likeness.day) - self.estimate(likeness)[0] if self._of(likeness.day) >= 0 else 0.0 for likeness in days
         ]
         pairs = sorted((one + other for one, other in pairwise(misses)), reverse=True)
-        return max(0.0, pairs[len(pairs) // 16]) if pairs else 0.0
+        return max(0.0, pairs[min(2, len(pairs) - 1)], misses[0]) if pairs else 0.0
 
     def _season(self, day: int) -> tuple[float, int]:
         """Return how much more was used a year ago around that day than around now, and that day; 1 where it wasn't."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from exporter.account.calendar import DAY, Calendar
 
-OCCURRENCES: Final = 5
+OCCURRENCES: Final = 4
 """How many days of each cause are looked at, the latest."""
 
 WEEKS: Final = 8
@@ -124,7 +124,7 @@ def _likeness(calendar: Calendar, day: date) -> Likeness:
         day.toordinal(),
         tuple(date_.toordinal() for date_ in _same_weekday(calendar, day)),
         tuple(
-            (cause, dates[: OCCURRENCES + AHEAD // FORTNIGHT], next((d for d in dates if abs(d - year) < 8), 0))
+            (cause, dates[: OCCURRENCES + AHEAD // FORTNIGHT + 1], next((d for d in dates if abs(d - year) < 8), 0))
             for cause, dates in found
         ),
     )
