@@ -155,18 +155,20 @@ class _Past:
         self.explained: set[int] = set()
         self.refuted: set[Cause] = set()
         self.outstanding: set[int] = set()
-        self.found: dict[Days, tuple[float, int]] = {}
-        self.due: dict[int, list[tuple[Cause, float, int]]] = {}
+        self.found: dict[Days, tuple[float, int, bool]] = {}
+        self.due: dict[int, list[tuple[Cause, float, int, bool]]] = {}
         self._learn([likeness for likeness in timetable.past if self._of(likeness.day) >= 0])
         self.reserve = self._reserve(timetable.past[:REPLAYED])
 
     def estimate(self, likeness: Likeness) -> tuple[float, int]:
         """Return a day's use, and the day that it is like; 0: the usual ones of its weekday."""
-        usual = most = self._usual(likeness)
-        like = 0
-        for cause, amount, day in self.due.get(likeness.day) or self._due(likeness, usual):
-            if amount > most and cause not in self.refuted:
-                most, like = amount, day
+        usual = self._usual(likeness)
+        due = self.due[likeness.day] if likeness.day in self.due else self._due(likeness, usual)
+        held = [one for one in due if one[0] not in self.refuted]
+        sure = [one for one in held if one[3]]
+        _, most, like, _ = min(sure, key=_amount) if sure else max(held, key=_amount, default=(None, 0, 0, False))
+        if most < usual:
+            most, like = usual, 0
         season, day = self._season(likeness.day)
         return (usual * season, day) if usual * season > most else (most, like)
 
@@ -182,40 +184,46 @@ class _Past:
     def _usual(self, likeness: Likeness) -> float:
         """Return what is usual on a day's weekday, without what was due for other reasons, and one that is far out."""
         days = likeness.same_weekday
-        values = self._values([day for day in days if day not in self.explained]) or self._values(days)
+        if not self.explained.isdisjoint(days):
+            days = tuple(day for day in days if day not in self.explained) or days
+        values = self._values(days)
         if not values:
             return self.any_day
-        if len(values) > 3 and max(values) > 2 * sorted(values)[-2]:
-            values.remove(max(values))
-        age = likeness.day - max(days[min(3, len(days) - 1)], likeness.day - 35)
-        return max(fmean(values[:6]), min(values[:2])) * self._grown(age)
+        latest = min(values[:2])
+        if len(values) > 3:
+            most = max(values)
+            values.remove(most)
+            if most <= 2 * max(values):
+                values.append(most)
+        usual = max(sum(values) / len(values), latest)
+        return usual * self._grown(likeness.day - days[len(days) // 2]) if self.growth else usual
 
-    def _due(self, likeness: Likeness, usual: float) -> list[tuple[Cause, float, int]]:
+    def _due(self, likeness: Likeness, usual: float) -> list[tuple[Cause, float, int, bool]]:
         """Return the causes that have held so far for a day, with what they take and the day that it is like."""
         due = []
         for cause, days, a_year_ago in likeness.causes:
             if cause is Cause.PAY_DAY and days[-1] < self.first and not self._values(days):
-                due.append((cause, UNSEEN_PAY_DAY * usual, 0))
+                due.append((cause, UNSEEN_PAY_DAY * usual, 0, False))
             if self.outstanding.isdisjoint(days):
                 continue
-            amount, day = self._of_cause(days)
+            amount, day, sure = self._of_cause(days)
             amount *= self._grown(likeness.day - day)
             if amount > usual:
                 if self._of(a_year_ago) > amount:
                     amount, day = min(self._of(a_year_ago), 2.5 * amount), a_year_ago
-                due.append((cause, amount, day))
+                due.append((cause, amount, day, sure))
         return due
 
-    def _of_cause(self, days: Days) -> tuple[float, int]:
+    def _of_cause(self, days: Days) -> tuple[float, int, bool]:
         """Return what the days of a cause take, and the latest that did; 0 where they don't agree that it is one."""
         if days in self.found:
             return self.found[days]
         known = [day for day in days if self._of(day) >= 0]
         hits = [day for day in known if day in self.outstanding]
-        found = 0.0, 0
+        found = 0.0, 0, False
         if len(hits) >= min(2, len(known)) and (len(hits) > 2 or hits == known[: len(hits)]):
             most, *others = sorted(map(self._of, hits[:3]), reverse=True)
-            found = (min(most, 1.3 * others[0]) * MARGIN if others else float(most)), hits[0]
+            found = (min(most, 1.3 * others[0]) * MARGIN if others else float(most)), hits[0], hits[:3] == known[:3] and len(hits) > 2
         self.found[days] = found
         return found
 
@@ -228,7 +236,7 @@ class _Past:
         for likeness in past:
             used = self._of(likeness.day)
             due = self.due[likeness.day] = self._due(likeness, usual[likeness.day])
-            for cause, amount, _ in due:
+            for cause, amount, _, _ in due:
                 if used >= amount / 2:
                     right[cause].add(likeness.day)
                     worth[cause] += 1
@@ -285,6 +293,10 @@ def _growth(use: Sequence[int], known: int) -> float:
     ratios = sorted(math.log((now + 1) / (then + 1)) for now, then in pairs)
     spread = (ratios[len(ratios) * 3 // 4] - ratios[len(ratios) // 4]) / 1.35
     return max(0.0, median(ratios) - 1.25 * spread / math.sqrt(len(ratios))) / lag
+
+
+def _amount(due: tuple[Cause, float, int, bool]) -> float:
+    return due[1]
 
 
 def _usual(amounts: Sequence[float]) -> float:

@@ -18,7 +18,7 @@ from exporter.account.calendar import DAY, Calendar
 OCCURRENCES: Final = 4
 """How many days of each cause are looked at, the latest."""
 
-WEEKS: Final = 8
+WEEKS: Final = 6
 """How many days of the same weekday are."""
 
 AHEAD: Final = 70
