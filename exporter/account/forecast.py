@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate, pairwise
 from statistics import fmean, median
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.account.resemblance import AHEAD, Cause, Days, Likeness, Timetable
 
@@ -36,7 +36,7 @@ REPLAYED: Final = 56
 SURPRISE: Final = 2
 """Times what today has taken more than expected: it may go on until tomorrow."""
 
-MARGIN: Final = 1.08
+MARGIN: Final = 1.06
 """Times the most that was used when it was due before: what a day is taken for on which something is due."""
 
 UNSEEN_PAY_DAY: Final = 5
@@ -118,7 +118,7 @@ def depletion(profile: Profile, balance: int, now: float, used_today: int | None
     if not profile.history_days:
         return None
     used = _before(profile, now)
-    reserve = _reserve(profile, used, used_today)
+    reserve = _reserve(profile, now, used_today)
     near = _before(profile, now + NEAR) - used
     if balance >= near + reserve:
         moment = _moment(profile, used + balance - reserve)
@@ -132,12 +132,24 @@ def depletion(profile: Profile, balance: int, now: float, used_today: int | None
 def expected(profile: Profile, now: float, until: float, used_today: int | None = None) -> float:
     """Return the balance that is expected to run out just then: ``until`` is at least two days after now."""
     used = _before(profile, now)
-    return _before(profile, until) - used + _reserve(profile, used, used_today)
+    return _before(profile, until) - used + _reserve(profile, now, used_today)
 
 
-def _reserve(profile: Profile, expected: float, used_today: int | None) -> float:
-    """Return the reserve; on a day that takes more than expected, as much again as that is."""
-    return max(profile.reserve, SURPRISE * (used_today - expected)) if used_today is not None else profile.reserve
+def _reserve(profile: Profile, now: float, used_today: int | None) -> float:
+    """Return the reserve; on a day that has taken more than was expected of it, twice as much as that is, too."""
+    if used_today is None:
+        return profile.reserve
+    day = min(AHEAD, max(1, bisect_right(profile.timetable.midnights, now)))
+    return max(profile.reserve, SURPRISE * (used_today - profile.before[day] + profile.before[day - 1]))
+
+
+class _Due(NamedTuple):
+    """What is due on a day by a cause: how much, which day it is like, and on which days it came before."""
+
+    cause: Cause
+    amount: float
+    like: int
+    days: Days
 
 
 class _Past:
@@ -153,10 +165,11 @@ class _Past:
         self.any_day = fmean(known[-28:]) if known else 0.0
         self.growth = _growth(self.use[::-1], self.known)
         self.explained: set[int] = set()
-        self.refuted: set[Cause] = set()
         self.outstanding: set[int] = set()
-        self.found: dict[Days, tuple[float, int, bool]] = {}
-        self.due: dict[int, list[tuple[Cause, float, int, bool]]] = {}
+        self.shade: list[set[int]] = [set() for _ in Cause]
+        self.refuted = [False] * len(Cause)
+        self.found: dict[Days, tuple[float, Days]] = {}
+        self.due: dict[int, list[_Due]] = {}
         self._learn([likeness for likeness in timetable.past if self._of(likeness.day) >= 0])
         self.reserve = self._reserve(timetable.past[:REPLAYED])
 
@@ -164,13 +177,19 @@ class _Past:
         """Return a day's use, and the day that it is like; 0: the usual ones of its weekday."""
         usual = self._usual(likeness)
         due = self.due[likeness.day] if likeness.day in self.due else self._due(likeness, usual)
-        held = [one for one in due if one[0] not in self.refuted]
-        sure = [one for one in held if one[3]]
-        _, most, like, _ = min(sure, key=_amount) if sure else max(held, key=_amount, default=(None, 0, 0, False))
-        if most < usual:
-            most, like = usual, 0
+        held = [one for one in due if not self._in_doubt(one)]
+        sure = [one for one in held if len(one.days) > 2]
+        amount, like = usual, 0
+        if held:
+            most = min(sure, key=_amount) if sure else max(held, key=_amount)
+            if most.amount > usual:
+                amount, like = most.amount, most.like
         season, day = self._season(likeness.day)
-        return (usual * season, day) if usual * season > most else (most, like)
+        return (usual * season, day) if usual * season > amount else (amount, like)
+
+    def _in_doubt(self, due: _Due) -> bool:
+        """Say whether its cause has failed, or other causes that did better explain all the days that speak for it."""
+        return self.refuted[due.cause] or bool(due.days) and self.shade[due.cause].issuperset(due.days)
 
     def _of(self, day: int) -> int:
         """Return a day's use; -1 where it isn't known."""
@@ -198,64 +217,69 @@ class _Past:
         usual = max(sum(values) / len(values), latest)
         return usual * self._grown(likeness.day - days[len(days) // 2]) if self.growth else usual
 
-    def _due(self, likeness: Likeness, usual: float) -> list[tuple[Cause, float, int, bool]]:
-        """Return the causes that have held so far for a day, with what they take and the day that it is like."""
+    def _due(self, likeness: Likeness, usual: float) -> list[_Due]:
+        """Return what is due on a day by the causes that have held so far."""
         due = []
         for cause, days, a_year_ago in likeness.causes:
-            if cause is Cause.PAY_DAY and days[-1] < self.first and not self._values(days):
-                due.append((cause, UNSEEN_PAY_DAY * usual, 0, False))
+            if cause is Cause.PAY_DAY and days[-1] < self.first:
+                due.append(_Due(cause, UNSEEN_PAY_DAY * usual, 0, ()))
             if self.outstanding.isdisjoint(days):
                 continue
-            amount, day, sure = self._of_cause(days)
-            amount *= self._grown(likeness.day - day)
+            amount, hits = self._of_cause(days)
+            if not hits:
+                continue
+            amount, like = amount * self._grown(likeness.day - hits[0]), hits[0]
             if amount > usual:
                 if self._of(a_year_ago) > amount:
-                    amount, day = min(self._of(a_year_ago), 2.5 * amount), a_year_ago
-                due.append((cause, amount, day, sure))
+                    amount, like = min(self._of(a_year_ago), 2.5 * amount), a_year_ago
+                due.append(_Due(cause, amount, like, hits))
         return due
 
-    def _of_cause(self, days: Days) -> tuple[float, int, bool]:
-        """Return what the days of a cause take, and the latest that did; 0 where they don't agree that it is one."""
+    def _of_cause(self, days: Days) -> tuple[float, Days]:
+        """Return what the days of a cause take, and those that did; none where they don't agree that it is one."""
         if days in self.found:
             return self.found[days]
         known = [day for day in days if self._of(day) >= 0]
-        hits = [day for day in known if day in self.outstanding]
-        found = 0.0, 0, False
-        if len(hits) >= min(2, len(known)) and (len(hits) > 2 or hits == known[: len(hits)]):
-            most, *others = sorted(map(self._of, hits[:3]), reverse=True)
-            found = (min(most, 1.3 * others[0]) * MARGIN if others else float(most)), hits[0], hits[:3] == known[:3] and len(hits) > 2
-        self.found[days] = found
-        return found
+        hits = tuple(day for day in known if day in self.outstanding)
+        amount = 0.0
+        if len(hits) < min(2, len(known)) or len(hits) == 2 and hits != tuple(known[:2]):
+            hits = ()
+        elif len(hits) == 1:
+            amount = float(self._of(hits[0]))
+        else:
+            most, other = sorted(map(self._of, hits[:3]), reverse=True)[:2]
+            amount = min(most, 1.3 * other) * MARGIN
+        self.found[days] = amount, hits
+        return amount, hits
 
     def _learn(self, past: Sequence[Likeness]) -> None:
         """Find the days that stand out, and try the causes on them: which were right, and which only another's shadow."""
         usual = {likeness.day: self._usual(likeness) for likeness in past}
         self.outstanding = {day for day, amount in usual.items() if self._of(day) > REAL * amount + 2 * math.sqrt(amount)}
-        right: dict[Cause, set[int]] = {cause: set() for cause in Cause}
-        worth = dict.fromkeys(Cause, 0)
+        right: list[set[int]] = [set() for _ in Cause]
+        worth = [0] * len(Cause)
         for likeness in past:
             used = self._of(likeness.day)
-            due = self.due[likeness.day] = self._due(likeness, usual[likeness.day])
-            for cause, amount, _, _ in due:
-                if used >= amount / 2:
-                    right[cause].add(likeness.day)
-                    worth[cause] += 1
+            self.due[likeness.day] = self._due(likeness, usual[likeness.day])
+            for due in self.due[likeness.day]:
+                if used >= due.amount / 2:
+                    right[due.cause].add(likeness.day)
+                    worth[due.cause] += 1
                 else:
-                    worth[cause] -= 2
+                    worth[due.cause] -= 2
         for cause in Cause:
-            others = (right[other] for other in Cause if worth[other] > worth[cause])
-            if worth[cause] < 0 and not right[cause] or right[cause] and right[cause] <= set().union(*others):
-                self.refuted.add(cause)
-        self.explained = set().union(*(right[cause] for cause in Cause if cause not in self.refuted))
+            shade = self.shade[cause] = set().union(*(right[other] for other in Cause if worth[other] > worth[cause]))
+            self.refuted[cause] = right[cause] <= shade if right[cause] else worth[cause] < 0
+        self.explained = set().union(*right)
 
     def _reserve(self, past: Sequence[Likeness]) -> float:
-        """Return what two days used more than estimated, the worst two of 56 left aside; and what yesterday did."""
+        """Return what two days used more than estimated, the worst three of 56 left aside; and what yesterday did."""
         days = past[: max(0, self.known - 3)]
         misses = [
             self._of(likeness.day) - self.estimate(likeness)[0] if self._of(likeness.day) >= 0 else 0.0 for likeness in days
         ]
         pairs = sorted((one + other for one, other in pairwise(misses)), reverse=True)
-        return max(0.0, pairs[min(2, len(pairs) - 1)], misses[0]) if pairs else 0.0
+        return max(0.0, pairs[min(3, len(pairs) - 1)], misses[0]) if pairs else 0.0
 
     def _season(self, day: int) -> tuple[float, int]:
         """Return how much more was used a year ago around that day than around now, and that day; 1 where it wasn't."""
@@ -295,8 +319,8 @@ def _growth(use: Sequence[int], known: int) -> float:
     return max(0.0, median(ratios) - 1.25 * spread / math.sqrt(len(ratios))) / lag
 
 
-def _amount(due: tuple[Cause, float, int, bool]) -> float:
-    return due[1]
+def _amount(due: _Due) -> float:
+    return due.amount
 
 
 def _usual(amounts: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ import calendar as gregorian
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import Enum, auto
+from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
@@ -34,23 +34,23 @@ MONTHS: Final = 13
 
 
 
-class Cause(Enum):
+class Cause(IntEnum):
     """Why something may be due on a day."""
 
-    DAY_OF_MONTH = auto()
-    DAY_FROM_END = auto()
-    DAY_OF_MONTH_OR_BEFORE = auto()
-    DAY_FROM_END_OR_BEFORE = auto()
-    DAY_OF_MONTH_OR_AFTER = auto()
-    DAY_FROM_END_OR_AFTER = auto()
-    BUSINESS_DAY_OF_MONTH = auto()
-    BUSINESS_DAY_FROM_END = auto()
-    TWO_BEFORE_PAY_DAY = auto()
-    BEFORE_PAY_DAY = auto()
-    PAY_DAY = auto()
-    AFTER_PAY_DAY = auto()
-    EVERY_14_DAYS = auto()
-    WEEKDAY_OR_BEFORE = auto()
+    DAY_OF_MONTH = 0
+    DAY_FROM_END = 1
+    DAY_OF_MONTH_OR_BEFORE = 2
+    DAY_FROM_END_OR_BEFORE = 3
+    DAY_OF_MONTH_OR_AFTER = 4
+    DAY_FROM_END_OR_AFTER = 5
+    BUSINESS_DAY_OF_MONTH = 6
+    BUSINESS_DAY_FROM_END = 7
+    TWO_BEFORE_PAY_DAY = 8
+    BEFORE_PAY_DAY = 9
+    PAY_DAY = 10
+    AFTER_PAY_DAY = 11
+    EVERY_14_DAYS = 12
+    WEEKDAY_OR_BEFORE = 13
 
 
 Days = tuple[int, ...]
