@@ -4,7 +4,6 @@ The exit code doesn't say whether the marks were reached: the table does.
 """
 
 import argparse
-import pickle
 import sys
 from pathlib import Path
 
@@ -18,7 +17,9 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "forecast.md"
 def main() -> None:
     """Play what was asked for. The document is written where that is everything."""
     parser = argparse.ArgumentParser(prog="python -m bench.backtest", description=__doc__)
-    parser.add_argument("--only", choices=[kind.name for kind in KINDS], help="play this kind and write nothing")
+    parser.add_argument(
+        "--only", choices=[kind.name for kind in KINDS], help="play this kind and write nothing"
+    )
     only = parser.parse_args().only
     results = run([kind for kind in KINDS if only in (None, kind.name)], SEEDS, ENDS)
     text = document(results)

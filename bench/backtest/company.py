@@ -1,6 +1,7 @@
 """Kinds of Mexican companies, each as a function from days to stamps used on them.
 
-They know the calendar and what people do with it; nothing in them knows how a forecast works. Figures are stamps a day.
+They know the calendar and what people do with it; nothing in them knows how a forecast works. Figures are
+stamps a day.
 """
 
 import math
@@ -17,7 +18,21 @@ Hours = Mapping[int, float]
 
 OFFICE: Final[Hours] = {8: 1, 9: 4, 10: 6, 11: 7, 12: 7, 13: 5, 14: 3, 15: 4, 16: 6, 17: 6, 18: 4, 19: 2}
 SHOP: Final[Hours] = {10: 2, 11: 4, 12: 6, 13: 6, 14: 5, 15: 5, 16: 6, 17: 7, 18: 8, 19: 8, 20: 6, 21: 3}
-DINNER: Final[Hours] = {9: 1, 10: 1, 13: 3, 14: 6, 15: 8, 16: 7, 17: 4, 18: 2, 19: 2, 20: 4, 21: 6, 22: 6, 23: 4}
+DINNER: Final[Hours] = {
+    9: 1,
+    10: 1,
+    13: 3,
+    14: 6,
+    15: 8,
+    16: 7,
+    17: 4,
+    18: 2,
+    19: 2,
+    20: 4,
+    21: 6,
+    22: 6,
+    23: 4,
+}
 ALL_DAY: Final[Hours] = {hour: 1 + (7 <= hour < 22) * 3 for hour in range(24)}
 BATCH: Final[Hours] = {10: 3, 11: 5, 12: 4, 13: 1, 16: 2}
 NIGHT: Final[Hours] = {0: 2, 1: 6, 2: 5, 3: 1}
@@ -39,7 +54,7 @@ class Day:
 
     @property
     def off(self) -> bool:
-        """A public holiday, or one that nearly all keep: Maundy Thursday, Good Friday, 12 December from noon."""
+        """A public holiday, or one that nearly all keep: Maundy Thursday, Good Friday."""
         return self.date in self.calendar.holidays or self.date in holy_days(self.date.year)
 
     @property
@@ -64,13 +79,13 @@ class Day:
         return self.date in self.calendar.pay_days(self.date.year, self.date.month)
 
     def business_days_from_end(self) -> int:
-        """Return 0 on the month's last business day, 1 on the one before; 99 where it isn't a business day."""
+        """Return 0 on the month's last business day, 1 on the one before; 99 on other days."""
         if not self.business:
             return 99
         return sum(self.calendar.is_business_day(day) for day in _later(self.date))
 
     def business_days_from_start(self) -> int:
-        """Return 0 on the month's first business day, 1 on the next; 99 where it isn't a business day."""
+        """Return 0 on the month's first business day, 1 on the next; 99 on other days."""
         if not self.business:
             return 99
         return sum(self.calendar.is_business_day(self.date.replace(day=n)) for n in range(1, self.date.day))
@@ -89,7 +104,7 @@ class Day:
 
 
 Use = Callable[[Day], tuple[float, float]]
-"""What a company uses on a day: as usual, and in batches (payroll, month's end), which have hours of their own."""
+"""What a company uses on a day: as usual, and in batches (payroll), which have their own hours."""
 
 
 @dataclass(frozen=True, slots=True)

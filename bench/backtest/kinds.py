@@ -1,4 +1,4 @@
-"""The kinds of companies that the backtest plays. Those with ``apart`` weren't looked at while the forecast was tuned."""
+"""The kinds of companies that are played. Those with ``apart`` weren't looked at while tuning."""
 
 from datetime import date, timedelta
 from random import Random
@@ -36,17 +36,19 @@ def office_with_payroll(day: Day) -> Amounts:
 
 def payroll(day: Day) -> Amounts:
     usual = day.count(3) if day.business else 0
-    bonus = 2 if day.date.month == 12 and day.pays() and day.date.day < 20 else 1  # the aguinaldo is stamped beside it
+    bonus = (
+        2 if day.date.month == 12 and day.pays() and day.date.day < 20 else 1
+    )  # the aguinaldo is stamped beside it
     return usual, day.noisy(400 * bonus, 0.04) if day.pays() else 0
 
 
 def payroll_before(day: Day) -> Amounts:
-    """Paid on the 15th and the last, stamped one to two business days before, as the people come round to it."""
+    """Paid on the 15th and the last, stamped one or two business days before."""
     calendar, batch = day.calendar, 0.0
     for ahead in range(8):
         pay = day.date + timedelta(days=ahead)
         if pay in calendar.pay_days(pay.year, pay.month):
-            early = Random(f"{pay} {day.calendar.timezone}").choice((1, 1, 1, 2))
+            early = Random(f"{pay}").choice((1, 1, 1, 2))
             when = pay
             for _ in range(early):
                 when = calendar.not_after(when - timedelta(days=1))
@@ -112,10 +114,12 @@ def webshop(day: Day) -> Amounts:
 
 
 def school(day: Day) -> Amounts:
-    """Fees in the first ten days, most of them on the first business days; enrolment in January and August."""
+    """Fees in the first ten days, most on the first ones; enrolment in January and August."""
     month, number = day.date.month, day.date.day
     level = 0.15 if month == 7 else 1.8 if month in (1, 8) else 1
-    fees = {0: 150, 1: 110, 2: 80, 3: 60}.get(day.business_days_from_start(), 35 if day.business and number <= 10 else 0)
+    fees = {0: 150, 1: 110, 2: 80, 3: 60}.get(
+        day.business_days_from_start(), 35 if day.business and number <= 10 else 0
+    )
     return day.noisy(fees * level, 0.25) + (day.count(6 * level) if day.business else 0), 0
 
 
@@ -131,7 +135,9 @@ def agriculture(day: Day) -> Amounts:
 
 
 def growing(day: Day, rate: float = 0.01) -> Amounts:
-    return day.noisy(40 * (1 + rate) ** day.since * (_OFFICE_WEEK[day.weekday] if not day.off else 0.05), 0.2), 0
+    return day.noisy(
+        40 * (1 + rate) ** day.since * (_OFFICE_WEEK[day.weekday] if not day.off else 0.05), 0.2
+    ), 0
 
 
 def growing_fast(day: Day) -> Amounts:
@@ -153,14 +159,21 @@ def factory(day: Day) -> Amounts:
 
 
 def _factory_rests(day: date) -> bool:
-    return (day.month, day.day) >= (12, 20) or (day.month, day.day) <= (1, 5) or holy_week(day) or (
-        day.month == 7 and 14 <= day.day <= 27
+    return (
+        (day.month, day.day) >= (12, 20)
+        or (day.month, day.day) <= (1, 5)
+        or holy_week(day)
+        or (day.month == 7 and 14 <= day.day <= 27)
     )
 
 
 def factory_closed(year: int) -> list[date]:
     first = date(year, 1, 1)
-    return [day for day in (first + timedelta(days=n) for n in range(366)) if day.year == year and _factory_rests(day)]
+    return [
+        day
+        for day in (first + timedelta(days=n) for n in range(366))
+        if day.year == year and _factory_rests(day)
+    ]
 
 
 def runaway(day: Day) -> Amounts:
@@ -171,8 +184,8 @@ def runaway(day: Day) -> Amounts:
 
 
 def fuel(day: Day) -> Amounts:
-    """A petrol station: around the clock, and drivers who want the month's invoices in its last three days."""
-    rush = (2.2, 1.8, 1.4)[len_left] if (len_left := _days_left(day.date)) < 3 else 1
+    """A petrol station: around the clock; drivers want the month's invoices at its end."""
+    rush = (2.2, 1.8, 1.4)[left] if (left := _days_left(day.date)) < 3 else 1
     return day.noisy(220 * rush * (1, 1, 1, 1, 1.15, 1.05, 0.8)[day.weekday], 0.15), 0
 
 
@@ -210,8 +223,6 @@ def hotel(day: Day) -> Amounts:
     return day.noisy(70 * (1.3, 0.8, 0.8, 0.8, 1, 1.2, 1.6)[day.weekday] * season, 0.2), 0
 
 
-_NEW = {"life": 32, "lives": 20, "warm": 2}
-
 KINDS: Final = (
     Kind("office", "an office, Monday to Friday", office),
     Kind("payroll", "payroll on the 15th and the last of the month", payroll),
@@ -232,9 +243,23 @@ KINDS: Final = (
     Kind("growing 3 %", "grows by 3 % a day", growing_fast, life=110, lives=6, warm=30, apart=True),
     Kind("tiny", "one stamp a day", tiny),
     Kind("yearly package", "seven stamps a day, bought once a year", yearly_package, apart=True),
-    Kind("factory", "closes at Christmas, Easter and in July, told in the calendar", factory, closed=factory_closed),
-    Kind("border shop", "Tijuana, with the United States' clock", border_shop, hours=SHOP, timezone="America/Tijuana", apart=True),
-    Kind("runaway", "an office; twice a year a program stamps in a loop", runaway, batch=ALL_DAY, counts=False),
+    Kind(
+        "factory",
+        "closes at Christmas, Easter and in July, told in the calendar",
+        factory,
+        closed=factory_closed,
+    ),
+    Kind(
+        "border shop",
+        "Tijuana, with the United States' clock",
+        border_shop,
+        hours=SHOP,
+        timezone="America/Tijuana",
+        apart=True,
+    ),
+    Kind(
+        "runaway", "an office; twice a year a program stamps in a loop", runaway, batch=ALL_DAY, counts=False
+    ),
     Kind("petrol station", "around the clock, the month's invoices at its end", fuel, hours=ALL_DAY),
     Kind("haulage", "waybills, Monday to Saturday", hauler, hours=ALL_DAY, apart=True),
     Kind("hospital", "all days", hospital, hours=ALL_DAY),
@@ -242,9 +267,15 @@ KINDS: Final = (
     Kind("accountants", "payrolls, the 17th, the month's end of their clients", accountants),
     Kind("builder", "invoices when a stage is finished: no calendar knows when", builder),
     Kind("hotel", "weekends, Easter, summer", hotel, hours=ALL_DAY, apart=True),
-    Kind("new office", "an office, 2 to 30 days old", office, **_NEW),
-    Kind("new shop", "shops, 2 to 30 days old", retail, hours=SHOP, apart=True, **_NEW),
-    Kind("new payroll", "an office with payroll, 2 to 30 days old", office_with_payroll, **_NEW),
+    Kind("new office", "an office, 2 to 30 days old", office, life=32, lives=20, warm=2),
+    Kind("new shop", "shops, 2 to 30 days old", retail, hours=SHOP, apart=True, life=32, lives=20, warm=2),
+    Kind(
+        "new payroll",
+        "an office with payroll, 2 to 30 days old",
+        office_with_payroll,
+        life=32,
+        lives=20,
+        warm=2,
+    ),
 )
 """All kinds, in the order of the report."""
-

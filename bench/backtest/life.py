@@ -87,7 +87,10 @@ def _life(kind: Kind, seed: int, first: date, dice: Random) -> Life:
         business = calendar.is_business_day(day)
         open_hours += [business and OPENS.hour <= hour < CLOSES.hour for hour in range(end - begin)]
     told = [
-        round((datetime.combine(calendar.not_before(day + DAY), CLOSES, calendar.timezone).timestamp() - start) / 3600)
+        round(
+            (datetime.combine(calendar.not_before(day + DAY), CLOSES, calendar.timezone).timestamp() - start)
+            / 3600
+        )
         for day in days[:-1]
     ]
     return Life(kind, seed, calendar, first, midnights, used, list(accumulate(open_hours, initial=0)), told)

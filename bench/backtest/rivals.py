@@ -1,7 +1,7 @@
 """The ways to tell that are compared. Each says for every hour of a life below which balance it speaks.
 
-None of them depends on how large the balance is, so that one pass over a life answers for all the moments in which
-stamps might run out.
+None of them depends on how large the balance is, so that one pass over a life answers for all the moments
+in which stamps might run out.
 """
 
 from collections import deque

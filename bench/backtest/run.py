@@ -24,7 +24,7 @@ Scores = dict[str, Score]
 
 @dataclass(slots=True)
 class Results:
-    """What came of a run, by the way to tell: of what the forecast was tuned on, and of what was kept apart."""
+    """What came of a run, by the way to tell: what was tuned on, and what was kept apart."""
 
     tuned: dict[str, Scores] = field(default_factory=lambda: {name: {} for name in RIVALS})
     kinds_apart: dict[str, Scores] = field(default_factory=lambda: {name: {} for name in RIVALS})

@@ -1,6 +1,6 @@
 """What a way to tell is worth: of the moments in which stamps ran out, how many it told of in time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from statistics import fmean, median
@@ -70,7 +70,7 @@ class Score:
 
 
 def score(life: Life, levels: Levels, ends: int) -> Score:
-    """Score a life by this many moments in which the stamps run out, and by one pass with somebody who buys."""
+    """Score this many moments in which the stamps run out, and one pass with a buyer."""
     result = Score()
     for stamps in moments(life, ends):
         _end(life, levels, stamps, result)
@@ -80,7 +80,7 @@ def score(life: Life, levels: Levels, ends: int) -> Score:
 
 
 def moments(life: Life, ends: int) -> Sequence[int]:
-    """Return after which numbers of stamps they run out: evenly over what is used, so mostly when much is."""
+    """Return after how many stamps they run out: evenly over all, so mostly when many are used."""
     dice = Random(f"ends {life.kind.name} {life.seed} {life.first}")
     first, last = life.used[life.midnights[life.kind.warm] + DAY], life.used[-1]
     if last <= first:
@@ -102,7 +102,9 @@ def _end(life: Life, levels: Levels, stamps: int, result: Score) -> None:
     result.day_before += first is not None
     earlier = range(max(0, end - WEEK - 3 * DAY), end)
     latest = next((hour for hour in earlier if on(hour)), None)
-    result.business_day_before += latest is not None and life.buying[end] - life.buying[latest] >= BUSINESS_DAY
+    result.business_day_before += (
+        latest is not None and life.buying[end] - life.buying[latest] >= BUSINESS_DAY
+    )
     result.warned += any(0 < stamps - used[hour] <= levels.warning[hour] for hour in week)
     if (lead := _lead(end, on)) is not None:
         result.leads.append(lead)
@@ -111,11 +113,11 @@ def _end(life: Life, levels: Levels, stamps: int, result: Score) -> None:
         result.far_critical += on(hour)
 
 
-def _lead(end: int, on: "object") -> int | None:
+def _lead(end: int, on: Callable[[int], bool]) -> int | None:
     """Return how many hours before the end the alert came that was on then, bridging gaps."""
     start, last = None, end
     for hour in range(end, max(-1, end - FURTHEST), -1):
-        if on(hour):  # type: ignore[operator]
+        if on(hour):
             start = last = hour
         elif last - hour > GAP:
             break

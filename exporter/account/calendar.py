@@ -50,7 +50,7 @@ class Calendar:
         return self._nearest(day, DAY)
 
     def pay_days(self, year: int, month: int) -> tuple[date, date]:
-        """Return when a month's two fortnights are paid: the 15th and the last day, or the business day before."""
+        """Return a month's two pay days: the 15th and the last day, or the business day before."""
         last = gregorian.monthrange(year, month)[1]
         return self.not_after(date(year, month, 15)), self.not_after(date(year, month, last))
 

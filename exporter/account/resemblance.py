@@ -1,8 +1,8 @@
 """Which past days a day resembles: those on which the same thing was due.
 
-Companies stamp by the calendar: on a day of the month counted from its start or its end, on a pay day, every 14 days;
-where that is no business day, on the one before or after. Nobody tells which of these a company does, so each is looked
-at. Pure.
+Companies stamp by the calendar: on a day of the month counted from its start or its end, on a pay day, every
+14 days; where that is no business day, on the one before or after. Nobody tells which of these a company
+does, so each is looked at. Pure.
 """
 
 import calendar as gregorian
@@ -31,7 +31,6 @@ FORTNIGHT: Final = 14
 
 MONTHS: Final = 13
 """Months before a day's in which the same is looked for: last year's is the twelfth."""
-
 
 
 class Cause(IntEnum):
@@ -69,7 +68,7 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """A day as all accounts see it: the days around it and what they resemble. Made once a day for a calendar."""
+    """A day as all accounts see it: the days around it and what they resemble. Made once a day."""
 
     today: int
     midnights: tuple[float, ...]
@@ -97,7 +96,7 @@ def _seen_then(calendar: Calendar, day: date) -> Likeness:
 
 
 def _before(today: int, likeness: Likeness) -> Likeness:
-    """Return what can be known of a day before today: of those that it resembles the ones that have passed."""
+    """Return what can be known of a day before today: of the days that it resembles those passed."""
     causes = (
         (cause, tuple(day for day in days if day < today)[:OCCURRENCES], year)
         for cause, days, year in likeness.causes
@@ -111,7 +110,7 @@ def _before(today: int, likeness: Likeness) -> Likeness:
 
 @lru_cache(maxsize=1024)
 def _likeness(calendar: Calendar, day: date) -> Likeness:
-    """Return what a day resembles: of each cause more days than are looked at, as some may not have passed."""
+    """Return what a day resembles: more days than are looked at, as some may not have passed."""
     causes: list[tuple[Cause, list[date]]] = []
     if day not in calendar.closed:
         causes += [*_monthly(calendar, day), (Cause.EVERY_14_DAYS, _every_14_days(calendar, day))]
@@ -124,14 +123,18 @@ def _likeness(calendar: Calendar, day: date) -> Likeness:
         day.toordinal(),
         tuple(date_.toordinal() for date_ in _same_weekday(calendar, day)),
         tuple(
-            (cause, dates[: OCCURRENCES + AHEAD // FORTNIGHT + 1], next((d for d in dates if abs(d - year) < 8), 0))
+            (
+                cause,
+                dates[: OCCURRENCES + AHEAD // FORTNIGHT + 1],
+                next((d for d in dates if abs(d - year) < 8), 0),
+            )
             for cause, dates in found
         ),
     )
 
 
 def _same_weekday(calendar: Calendar, day: date) -> list[date]:
-    """The same weekday where that was a business day as well; for a holiday the holidays before, then Sundays."""
+    """The same weekday where it was a business day, too; for a holiday holidays, then Sundays."""
     weeks = [day - timedelta(weeks=number) for number in range(1, WEEKS + AHEAD // 7 + 4)]
     if day.weekday() >= 5:
         return weeks
@@ -140,7 +143,7 @@ def _same_weekday(calendar: Calendar, day: date) -> list[date]:
     sundays = [week - DAY * (day.weekday() + 1) for week in weeks]
     before = (day - DAY * number for number in range(1, 400))
     rests = [date_ for date_ in before if date_.weekday() < 5 and not calendar.is_business_day(date_)]
-    return rests[:4] + sundays if len(rests) < 4 else rests
+    return rests[:4] + sundays
 
 
 def _monthly(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]]:
@@ -155,7 +158,7 @@ def _monthly(calendar: Calendar, day: date) -> Iterator[tuple[Cause, list[date]]
         (-DAY, calendar.not_before, Cause.DAY_OF_MONTH_OR_AFTER, Cause.DAY_FROM_END_OR_AFTER),
     ):
         nominal = day
-        while nominal == day or moved(nominal) == day and abs((nominal - day).days) < 5:
+        while nominal == day or (moved(nominal) == day and abs((nominal - day).days) < 5):
             of_nominal = _months_before(nominal, len(months))
             days = [moved(found) for month in of_nominal if (found := _from_start(month, nominal.day))]
             yield from_start, days
@@ -178,7 +181,9 @@ def _around_pay_days(calendar: Calendar, day: date) -> Iterator[tuple[Cause, lis
     """Pay days, and one or two business days before and after: both fortnights alike."""
     around = [day.replace(day=1), *_months_before(day, MONTHS)]
     following = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
-    pay_days = sorted({pay for month in (following, *around) for pay in calendar.pay_days(month.year, month.month)})
+    pay_days = sorted(
+        {pay for month in (following, *around) for pay in calendar.pay_days(month.year, month.month)}
+    )
     causes = (Cause.TWO_BEFORE_PAY_DAY, Cause.BEFORE_PAY_DAY, Cause.PAY_DAY, Cause.AFTER_PAY_DAY)
     for offset, cause in zip((-2, -1, 0, 1), causes, strict=True):
         moved = [_business_days_on(calendar, pay, offset) for pay in pay_days]
@@ -187,12 +192,14 @@ def _around_pay_days(calendar: Calendar, day: date) -> Iterator[tuple[Cause, lis
 
 
 def _every_14_days(calendar: Calendar, day: date) -> list[date]:
-    turns = [day - timedelta(days=FORTNIGHT * number) for number in range(1, OCCURRENCES + AHEAD // FORTNIGHT + 1)]
+    turns = [
+        day - timedelta(days=FORTNIGHT * number) for number in range(1, OCCURRENCES + AHEAD // FORTNIGHT + 1)
+    ]
     return [calendar.not_after(turn) for turn in turns] if calendar.is_business_day(day) else turns
 
 
 def _moved_weekday(calendar: Calendar, day: date) -> list[date]:
-    """Past days of the weekday after this day where that is a holiday now, so that what is due on it comes before."""
+    """Past days of the weekday after this one, where that is a holiday: what is due comes before."""
     following = day + DAY
     if following.weekday() >= 5 or calendar.is_business_day(following):
         return []
@@ -233,4 +240,3 @@ def _from_start(month: date, number: int) -> date | None:
 def _from_end(month: date, left: int) -> date:
     last = gregorian.monthrange(month.year, month.month)[1]
     return month.replace(day=max(1, last - left))
-
