@@ -176,7 +176,7 @@ def summary(scores: dict[str, Score], counted: Sequence[str]) -> Summary:
         fmean(one.share_business_day_before for one in of.values()),
         of[worst].share_day_before,
         worst,
-        fmean(one.share_far for one in scores.values() if one.far),
+        fmean([one.share_far for one in scores.values() if one.far] or [0.0]),
         scores[longest].lead,
         longest,
         fmean(one.needless_warnings / one.months for one in played) if played else 0.0,

@@ -88,7 +88,7 @@ def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[flo
         array("f", accumulate(amounts, initial=0.0)),
         array("h", [timetable.today - day if day else 0 for _, day in estimates]),
         _before_hours(hours),
-        pace=fmean(amounts[-31:]),
+        pace=fmean(amounts),
         reserve=past.reserve,
         usual_day=_median_of_use(amounts[:28]),
         history_days=past.known,

@@ -112,7 +112,9 @@ def test_a_calendar_without_any_business_day_still_answers() -> None:
     days = frozenset(date(2020, 1, 1) + timedelta(days=number) for number in range(5000))
     calendar = Calendar(UTC, days)
     assert calendar.not_before(date(2026, 11, 14)) == date(2026, 11, 14)
-    assert calendar.next_business_day_end(at(calendar, "2026-11-14 09:00")) == at(calendar, "2026-11-15 18:00")
+    assert calendar.next_business_day_end(at(calendar, "2026-11-14 09:00")) == at(
+        calendar, "2026-11-15 18:00"
+    )
 
 
 def test_countries_are_known_by_two_letters() -> None:

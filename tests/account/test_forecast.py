@@ -34,7 +34,9 @@ def office(day: date) -> int:
 
 
 def month_end(day: date) -> int:
-    last_of_month = MEXICO.not_after((day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1))
+    last_of_month = MEXICO.not_after(
+        (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    )
     return 1000 if day == last_of_month else office(day) // 30
 
 
@@ -66,7 +68,7 @@ class TestStories:
         assert told(office, "2026-11-13 12:00", 90).why == Why()
 
     def test_a_company_that_invoices_at_the_months_end(self) -> None:
-        """14 days before it has stamps for all that is due, it isn't told of two days; and the day is named."""
+        """Three weeks before it isn't told of two days, and the day that takes most is named."""
         assert ends(told(month_end, "2026-11-09 12:00", 900)) == "2026-11-30"
         assert told(month_end, "2026-11-09 12:00", 900).why == Why(date(2026, 11, 30), date(2026, 10, 30))
         assert ends(told(month_end, "2026-11-09 12:00", 1900)) == "2026-12-31"
@@ -87,7 +89,7 @@ class TestStories:
         assert ends(told(runaway, "2026-11-09 09:00", 600)) >= "2026-11-19"
 
     def test_a_loop_that_runs_just_now_is_told_of(self) -> None:
-        """600 stamps are ten days; where today has taken 400 by the morning they may not last until tomorrow."""
+        """600 stamps are ten days; where the morning has taken 400 they may be gone tomorrow."""
         quiet = told(office, "2026-11-09 09:30", 600, used_today=3)
         loop = told(office, "2026-11-09 09:30", 600, used_today=400)
         assert ends(quiet) > "2026-11-18"
@@ -101,7 +103,10 @@ class TestStories:
             return round(50 * 1.02 ** (day - first).days)
 
         use = growing(date(2026, 11, 9))
-        assert expected(made(growing, "2026-11-09"), at(MEXICO, "2026-11-09"), at(MEXICO, "2026-11-16")) >= 7 * use
+        assert (
+            expected(made(growing, "2026-11-09"), at(MEXICO, "2026-11-09"), at(MEXICO, "2026-11-16"))
+            >= 7 * use
+        )
 
     def test_last_years_season_comes_again(self) -> None:
         """The long weekend of sales: 13 to 16 November 2026 are as 14 to 17 November 2025 were."""
@@ -160,7 +165,9 @@ class TestLimits:
 
     def test_a_profile_that_is_some_days_old_still_answers(self) -> None:
         profile, now = made(office, "2026-11-09"), at(MEXICO, "2026-11-13 12:00")
-        assert depletion(profile, 60, now, used_today=20) == pytest.approx(at(MEXICO, "2026-11-17 10:00"), abs=DAY)
+        assert depletion(profile, 60, now, used_today=20) == pytest.approx(
+            at(MEXICO, "2026-11-17 10:00"), abs=DAY
+        )
 
     def test_a_clock_that_went_back_still_gets_an_answer(self) -> None:
         profile, now = made(office, "2026-11-09"), at(MEXICO, "2026-11-01 12:00")
@@ -174,12 +181,18 @@ class TestLimits:
         assert sum(map(getsizeof, (one, one.before, one.resembled, one.hours))) < 1_200
 
 
+BALANCES = st.lists(st.integers(0, 20_000), min_size=2, max_size=8)
 USE = st.lists(st.one_of(st.none(), st.integers(0, 30), st.sampled_from([0, 200, 5000])), max_size=120)
 
 
 class TestAlways:
     @settings(deadline=None, max_examples=60)
-    @given(USE, st.integers(0, 3 * 86_400), st.lists(st.integers(0, 20_000), min_size=2, max_size=8), st.integers(0, 500))
+    @given(
+        USE,
+        st.integers(0, 3 * 86_400),
+        st.lists(st.integers(0, 20_000), min_size=2, max_size=8),
+        st.integers(0, 500),
+    )
     def test_never_before_now_and_never_later_with_less(
         self, use: list[int | None], after: int, balances: list[int], used_today: int
     ) -> None:
@@ -194,7 +207,7 @@ class TestAlways:
     def test_it_runs_out_when_the_balance_is_what_is_expected_until_then(
         self, use: list[int | None], after: int, balance: int
     ) -> None:
-        """`expected` and `depletion` are each other's inverse, beyond the two days that the reserve may take."""
+        """`expected` and `depletion` are each other's inverse, beyond the reserve's two days."""
         one = profile(use, timetable(MEXICO, date(2026, 11, 9)), OFFICE_HOURS)
         now = at(MEXICO, "2026-11-09") + after
         moment = depletion(one, balance, now)
