@@ -6,7 +6,7 @@ What the causes are is in resemblance.py; here is which of them hold for one acc
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from statistics import fmean, median
 from typing import Final, NamedTuple
 
@@ -82,8 +82,9 @@ class Past:
         return (usual * season, day) if usual * season > amount else (amount, like)
 
     def _in_doubt(self, due: _Due) -> bool:
-        """Say whether its cause has failed, or better ones explain all the days that speak for it."""
-        return self.refuted[due.cause] or (bool(due.days) and self.shade[due.cause].issuperset(due.days))
+        """Say whether its cause has failed, or better ones explain all but one of the days for it."""
+        own = sum(day not in self.shade[due.cause] for day in due.days)
+        return self.refuted[due.cause] or own < min(2, len(due.days))
 
     def _of(self, day: int) -> int:
         """Return a day's use; -1 where it isn't known."""
@@ -187,13 +188,15 @@ class Past:
         then = day - YEAR
         if day < self.today or then - 7 < self.first:
             return 1.0, 0
-        now = [self._level(then + near, self.today - YEAR) for near in (-1, 0, 1)]
-        if not min(now):
-            return 1.0, 0
-        lifted = sorted(self._of(then + near) / now[near + 1] for near in (-1, 0, 1))[1]
-        weeks = sorted(self._of(then + near) / now[1] for near in (-7, 0, 7))[1]
-        season = min(5.0, max(lifted, weeks))
+        days = self._lifted(then), *map(self._lifted, (then - 7, then + 7))
+        season = min(5.0, max(median(days[0]), median(chain(*days)))) if all(days) else 1.0
         return (season, then) if season > 1.5 else (1.0, 0)
+
+    def _lifted(self, day: int) -> list[float]:
+        """Return how many times more than before that season was used on a day and those beside it."""
+        near = (day - 1, day, day + 1)
+        levels = [(self._of(one), self._level(one, self.today - YEAR)) for one in near]
+        return [used / level for used, level in levels if level]
 
     def _level(self, day: int, until: int) -> float:
         """Return the median of a day's weekday in the five weeks before a day."""
