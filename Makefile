@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DIST   := dist
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo quick test test-wheel lint types unit peers bench soak measured-bench measured-soak lock schema rooms dist dashboards manifests clean
+.PHONY: help demo quick test test-wheel lint types unit peers bench backtest soak measured-bench measured-soak lock schema rooms dist dashboards manifests clean
 .DELETE_ON_ERROR:
 
 help: ## lists these targets
@@ -41,6 +41,11 @@ peers: ## installs the programs that tests run against, where that is possible
 bench: ## the exporter beside other programs; ONLY=poll for one mark
 	@scripts/install-peers.sh bench
 	@$(MAKE) --no-print-directory VENV=.venv-bench measured-bench
+
+# Made-up companies on the true calendar, ten minutes of one processor: writes the tables of docs/forecast.md.
+backtest: $(VENV)/.installed ## the forecast against other ways to tell; ONLY=payroll for one kind
+	$(BIN)/python -m bench.backtest.picture
+	$(BIN)/python -m bench.backtest $(if $(ONLY),--only "$(ONLY)")
 
 soak: ## polls and scrapes for MINUTES=10, prints the memory
 	@$(MAKE) --no-print-directory VENV=.venv-bench measured-soak

@@ -1,0 +1,67 @@
+"""Days as people count them: local days, business days, pay days. Pure: the holidays are handed in.
+
+A day is one of the calendar's timezone, from midnight to midnight: 23 or 25 hours where clocks change.
+"""
+
+import calendar as gregorian
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Final
+
+DAY: Final = timedelta(days=1)
+BUSINESS_DAY_END: Final = time(18)
+"""Local time at which a business day ends: who hears of something later can't buy on that day any more."""
+
+LONGEST_REST: Final = 366
+"""Days in a row without a business day, at most: where more are closed every day counts as open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A timezone, and the days on which a company is closed beside Saturdays and Sundays.
+
+    ``holidays`` are the country's, ``closed`` the company's own. Both have to cover the year before and the
+    year after the days that are asked for.
+    """
+
+    timezone: tzinfo
+    holidays: frozenset[date]
+    closed: frozenset[date] = field(default=frozenset())
+
+    def day(self, moment: float) -> date:
+        """Return the local day of a moment (Unix time)."""
+        return datetime.fromtimestamp(moment, self.timezone).date()
+
+    def midnight(self, day: date) -> float:
+        """Return when a day begins (Unix time); where clocks skip midnight, the moment they skip it."""
+        return datetime.combine(day, time(), self.timezone).timestamp()
+
+    def is_business_day(self, day: date) -> bool:
+        """Say whether it is a Monday to Friday that is neither a holiday nor closed."""
+        return day.weekday() < 5 and day not in self.holidays and day not in self.closed
+
+    def not_after(self, day: date) -> date:
+        """Return the day itself where it is a business day, else the last one before it."""
+        return self._nearest(day, -DAY)
+
+    def not_before(self, day: date) -> date:
+        """Return the day itself where it is a business day, else the first one after it."""
+        return self._nearest(day, DAY)
+
+    def pay_days(self, year: int, month: int) -> tuple[date, date]:
+        """Return a month's two pay days: the 15th and the last day, or the business day before."""
+        last = gregorian.monthrange(year, month)[1]
+        return self.not_after(date(year, month, 15)), self.not_after(date(year, month, last))
+
+    def next_business_day_end(self, moment: float) -> float:
+        """Return the end of the first business day after the moment's day. All Unix time."""
+        day = self.not_before(self.day(moment) + DAY)
+        return datetime.combine(day, BUSINESS_DAY_END, self.timezone).timestamp()
+
+    def _nearest(self, day: date, step: timedelta) -> date:
+        return next(filter(self.is_business_day, _days(day, step, LONGEST_REST)), day)
+
+
+def _days(first: date, step: timedelta, count: int) -> Iterator[date]:
+    return (first + step * number for number in range(count))
