@@ -18,6 +18,7 @@ import trustme
 from exporter.account.outcome import Reason
 from exporter.provider.solucion_factible.codes import LABELS
 from tests.support.peers import Daemon, DaemonFactory, eventually
+from tests.support.peers.daemon import launched
 from tests.support.peers.hostile import HOST, PATH, HostileProvider
 from tests.support.peers.logfmt import fields
 from tests.support.peers.misbehaviour import (
@@ -42,6 +43,10 @@ MEMORY_MB = 150.0
 HEALTHY = [f"healthy-{number}" for number in range(5)]
 FIGURES = {name: {**GOOD, "disponibles": 100 + place} for place, name in enumerate(HEALTHY)}
 RESPOND = {name: answers(**FIGURES[name]) for name in HEALTHY}
+
+
+GROWN_UP = launched("from exporter.exposition import families", "families.NEWBORN = -1.0")
+"""As the exporter, but what is counted for the first time is shown at once, not as 0 for two minutes."""
 
 
 @dataclass
@@ -160,7 +165,7 @@ def test_no_answer_harms_anybody(daemon: DaemonFactory, show: Show) -> None:
     with HostileProvider({case.name: case.respond for case in ANSWERS} | RESPOND) as provider:
         accounts = dict.fromkeys((*HEALTHY, *(case.name for case in ANSWERS)), "hostile")
         config = configuration({"hostile": {"wsdl": provider.wsdl()}}, accounts)
-        exporter = daemon(config, "--log.level=debug")
+        exporter = daemon(config, "--log.level=debug", command=GROWN_UP)
         metrics = polled(exporter, accounts, times=2)
         memory = memory_mb(exporter)
         ends = first_ends(exporter)
@@ -197,7 +202,7 @@ def test_what_comes_unasked_is_nobody_s_answer(daemon: DaemonFactory, show: Show
         environments = {case.name: {"wsdl": provider.wsdl(case.name)} for case in UNASKED}
         accounts = {case.name: case.name for case in UNASKED} | {FOLLOWERS[name]: name for name in FOLLOWERS}
         began = time.time()
-        exporter = daemon(configuration(environments, accounts), "--log.level=debug")
+        exporter = daemon(configuration(environments, accounts), "--log.level=debug", command=GROWN_UP)
         metrics = polled(exporter, accounts, times=3)
         memory = memory_mb(exporter)
         show(
@@ -221,7 +226,7 @@ def test_no_wsdl_harms_anybody(daemon: DaemonFactory, show: Show) -> None:
         accounts = {case.name: case.name for case in cases} | dict.fromkeys(HEALTHY, "hostile")
         hostile = {"hostile": {"wsdl": provider.wsdl()}}
         config = configuration(environments | hostile, accounts, WSDLS_TIMEOUT)
-        exporter = daemon(config, "--log.level=debug")
+        exporter = daemon(config, "--log.level=debug", command=GROWN_UP)
         metrics = polled(exporter, accounts, times=2, timeout=120)
         memory = memory_mb(exporter)
         ends = first_ends(exporter)
@@ -245,7 +250,7 @@ def test_a_wsdl_that_would_take_hours_to_read_is_refused_and_keeps_nothing_from_
     case = WSDL_OF_GROUPS
     with HostileProvider({}, {f"/{case.name}": case.respond}) as provider:
         environments = {"hostile": {"wsdl": provider.wsdl(path=f"/{case.name}")}}
-        exporter = daemon(configuration(environments, {case.name: "hostile"}))
+        exporter = daemon(configuration(environments, {case.name: "hostile"}), command=GROWN_UP)
         polled(exporter, [case.name], times=1)
         [failures] = [
             value
@@ -311,7 +316,7 @@ def test_nothing_is_sent_without_a_secure_connection(
             for name in (*(case.name for case in cases), "healthy")
         }
         accounts = {case.name: case.name for case in cases} | dict.fromkeys(HEALTHY, "healthy")
-        exporter = daemon(configuration(environments, accounts), "--log.level=debug")
+        exporter = daemon(configuration(environments, accounts), "--log.level=debug", command=GROWN_UP)
         began = time.time()
         metrics = polled(exporter, accounts, times=2)
         memory = memory_mb(exporter)
