@@ -554,7 +554,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.mark.process
 def test_a_flood_of_guesses_is_turned_away_and_a_good_client_is_not(protected: Daemon) -> None:
-    """60 guesses at once: each is 401, or 429 where it had to wait for too long; the good client's are all 200."""
+    """60 guesses at once are 401, or 429 where they wait for too long; the good client always gets 200."""
     assert protected.get("/metrics", ALICE).status == 200
     answers: list[Response] = []
 
