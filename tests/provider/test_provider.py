@@ -1,11 +1,9 @@
 """One environment's provider, over real HTTP: when its WSDL is loaded, and what asking ends in."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -20,6 +18,7 @@ from exporter.simulator import PASSWORD, Simulator
 from tests.support.gates import ask
 from tests.support.peers import FakeClock
 from tests.support.places import DATA
+from tests.support.readers import readers
 
 pytestmark = pytest.mark.process
 
@@ -28,7 +27,6 @@ GOOD = (DATA / "answers" / "axis2-200.xml").read_text()
 REFUSED = (DATA / "answers" / "axis2-601-nil.xml").read_text()
 FAULT = (DATA / "answers" / "fault-soap11.xml").read_text()
 OLD, NEW = "/ws/services/Utilerias.Http11/", "/ws/services/Moved.Http11/"
-CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children")
 LIMIT = 10.0  # seconds: more than anything here takes
 
 
@@ -98,7 +96,7 @@ async def provider_of(wsdl: str, clock: FakeClock, log: Log | None = None) -> As
 async def loading_has_ended() -> None:
     """The process that reads a WSDL must end by itself."""
     async with asyncio.timeout(LIMIT):
-        while CHILDREN.read_text():  # noqa: ASYNC110, ASYNC240
+        while readers():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import resource
 import sys
 import time
@@ -17,6 +16,7 @@ from exporter.provider.solucion_factible import wsdl_process
 from exporter.provider.solucion_factible.operation import Operation
 from exporter.provider.solucion_factible.wsdl_process import read_in_process
 from tests.support.places import DATA
+from tests.support.readers import readers
 
 pytestmark = pytest.mark.process
 
@@ -45,10 +45,6 @@ def twisted(types: str) -> str:
     return AXIS2.replace(place, types + place)
 
 
-def children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-
-
 def of_process(pid: int, name: str) -> bytes:
     return Path(f"/proc/{pid}/{name}").read_bytes()
 
@@ -72,14 +68,14 @@ async def test_it_reads_what_it_is_sent() -> None:
         ("https://pac.example/ws/parts/interface.wsdl", True),
         ("https://pac.example/ws/types/utilerias.xsd", False),
     ]
-    assert children() == []
+    assert readers() == []
 
 
 async def test_it_says_why_a_wsdl_cannot_be_used() -> None:
     found = await read_in_process(URL, serves((WSDLS / "soap12-only.wsdl").read_bytes()))
     detail = "the WSDL has no SOAP 1.1 port with the operation getTimbresImplementacion"
     assert found == unsent(Reason.INVALID, detail)
-    assert children() == []
+    assert readers() == []
 
 
 async def test_what_fetch_raises_is_passed_on_and_the_process_ends() -> None:
@@ -88,14 +84,14 @@ async def test_what_fetch_raises_is_passed_on_and_the_process_ends() -> None:
 
     async def not_all(url: str, needed: bool) -> bytes:
         if url.endswith(".xsd"):
-            assert len(children()) == 1
+            assert len(readers()) == 1
             raise LookupError
         return await stored(url, needed)
 
     for fetch in (never, not_all):
         with pytest.raises(LookupError):
             await read_in_process(IMPORTS, fetch)
-        assert children() == []
+        assert readers() == []
 
 
 async def test_a_wsdl_that_cannot_be_had_costs_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,11 +116,11 @@ async def test_it_ends_with_whoever_waits_for_it() -> None:
 
     reading = asyncio.create_task(read_in_process(IMPORTS, fetch))
     await fetching.wait()
-    assert len(children()) == 1
+    assert len(readers()) == 1
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    assert children() == []
+    assert readers() == []
 
 
 async def test_two_processes_read_however_many_wsdls_are_wanted() -> None:
@@ -132,7 +128,7 @@ async def test_two_processes_read_however_many_wsdls_are_wanted() -> None:
     seen: set[int] = set()
 
     async def fetch(url: str, needed: bool) -> bytes:
-        seen.update(children())
+        seen.update(readers())
         return await stored(url, needed)
 
     good = [read_in_process(IMPORTS, fetch) for _ in range(20)]
@@ -141,7 +137,7 @@ async def test_two_processes_read_however_many_wsdls_are_wanted() -> None:
     assert all(isinstance(one, Operation) for one in found[:20])
     assert all(isinstance(one, Failure) for one in found[20:])
     assert len(seen) == 2
-    assert children() == []
+    assert readers() == []
 
 
 async def test_one_that_breaks_its_process_or_is_given_up_keeps_no_other(
@@ -161,7 +157,7 @@ async def test_one_that_breaks_its_process_or_is_given_up_keeps_no_other(
     waiting.cancel()
     ends = await asyncio.gather(*hanging, *others, waiting, return_exceptions=True)
     assert [type(one) for one in ends] == [TimeoutError] * 2 + [Operation] * 3 + [asyncio.CancelledError]
-    assert children() == []
+    assert readers() == []
 
 
 async def test_it_gets_no_environment_and_its_command_line_names_no_address(
@@ -175,7 +171,7 @@ async def test_it_gets_no_environment_and_its_command_line_names_no_address(
 
     async def fetch(url: str, needed: bool) -> bytes:
         if url.endswith(".xsd"):
-            (pid,) = children()
+            (pid,) = readers()
             seen.extend(of_process(pid, name) for name in ("environ", "cmdline"))
         return await stored(url, needed)
 
@@ -191,7 +187,7 @@ async def test_it_may_use_up_little() -> None:
 
     async def fetch(url: str, needed: bool) -> bytes:
         if url.endswith(".xsd"):
-            (pid,) = children()
+            (pid,) = readers()
             for line in of_process(pid, "limits").decode().splitlines()[1:]:
                 limits[line[:26].strip()] = line[26:].split()[0]
         return await stored(url, needed)
@@ -237,7 +233,7 @@ HOSTILE = {
 def most_memory() -> int:
     """The most that the program has needed so far, in KiB; 0 where it isn't there or is being started."""
     found = 0
-    for process in map(Path, (f"/proc/{pid}" for pid in children())):
+    for process in map(Path, (f"/proc/{pid}" for pid in readers())):
         with suppress(OSError, IndexError):  # it may be ending
             if wsdl_process._MODULE in (process / "cmdline").read_text():
                 found = int((process / "status").read_text().partition("VmHWM:")[2].split()[0])
@@ -270,7 +266,7 @@ async def test_a_mebibyte_at_its_worst_takes_nothing_of_the_loop_and_little_memo
     assert max(gaps) < 1.0, "a machine that does other things is late, too"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - own < 16 * 1024
     assert 10 * 1024 < max(memory) < 110 * 1024
-    assert children() == []
+    assert readers() == []
 
 
 async def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +290,7 @@ async def test_a_reader_that_breaks_down_is_a_failure(program: str, monkeypatch:
     found = await read_in_process(URL, serves(AXIS2))
     assert isinstance(found, Failure)
     assert (found.reason, found.sent) == (Reason.INVALID, False)
-    assert children() == []
+    assert readers() == []
 
 
 async def test_where_no_process_can_be_started_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
