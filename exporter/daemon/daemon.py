@@ -23,7 +23,7 @@ from exporter.daemon.state_file import open_storage, tell_of
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
 from exporter.guard.gate import Gate
-from exporter.guard.ledger import remembered
+from exporter.guard.records import remembered
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts
 from exporter.polling.poller import Poller

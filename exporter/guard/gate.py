@@ -9,7 +9,7 @@ is the ledger's.
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +17,10 @@ from exporter.account.login import Held, Login, TooLateError, Tried
 from exporter.account.outcome import Code, Outcome, Reading, Reason, Verdict, unsent
 from exporter.account.state import Suspension
 from exporter.clock import Clock
-from exporter.guard import ledger, marks
-from exporter.guard.credential import Fingerprint, Fingerprints
-from exporter.guard.ledger import Codes, Unsure
+from exporter.guard import ledger, marks, records, tries
+from exporter.guard.owners import Owners
+from exporter.guard.records import Codes, Unsure
+from exporter.guard.refusals import Refusals
 from exporter.guard.tables import Kind, shift_times
 from exporter.secret import Secret
 from exporter.storage.engine import Storage, StorageError
@@ -40,16 +41,6 @@ class ResumeTooSoonError(Exception):
     def __init__(self, at: float) -> None:
         super().__init__("an account can be resumed once an hour")
         self.at = at
-
-
-@dataclass(frozen=True, slots=True)
-class _Owed:
-    """A refusal that is to be kept: of which login, which try, and when that was sent."""
-
-    login: Login
-    number: int | None
-    reading: Reading
-    started: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +86,12 @@ class Gate:
         self._storage_failed = storage_failed
         self._marks = marks.Marks(storage)
         self._numbers = marks.numbers()
-        self._fingerprints = Fingerprints()
-        # Whose the records are that this process has made or compared: it needs no fingerprint to tell.
-        self._owners: dict[int, Secret] = {}
+        self._owners = Owners(storage, codes)
+        self._refusals = Refusals(
+            storage, self._owners, codes=codes, refused=refused, storage_failed=storage_failed
+        )
         # What this process has tried of each login that isn't proven: the latest tries and their passwords.
         self._tries: dict[str, dict[int, Login]] = {}
-        # Refusals that are being kept, and those that could not be.
-        self._pending: dict[Login, asyncio.Task[None]] = {}
-        self._owed: list[_Owed] = []
         self._keeping: set[asyncio.Task[None]] = set()
         self._apart = clock.time() - clock.monotonic()
         self._shifting = asyncio.Lock()
@@ -141,7 +130,7 @@ class Gate:
             return
 
         def work(db: sqlite3.Connection) -> None:
-            ledger.assume_open(db, keys, self._clock.time())
+            tries.assume_open(db, keys, self._clock.time())
             if all_of_them:
                 forget_damage(db)
 
@@ -152,13 +141,13 @@ class Gate:
 
         Return the time before which no try with it is sent (Unix time). Raises StorageError.
         """
-        known = await self._identify(login)
+        known = await self._owners.identify(login)
         login.refusals = known.refusals if known else 0
         login.suspension = known.suspension if known else None
         if known and not known.suspension and known.refusals >= login.terms.auth_attempts:
             # The limit was lowered meanwhile.
             suspension = Suspension(self._refused, self._clock.time())
-            await self._storage.transact(lambda db: ledger.suspend(db, known.id, suspension))
+            await self._storage.transact(lambda db: records.suspend(db, known.id, suspension))
             login.suspension = suspension
         return known.next_at if known else 0.0
 
@@ -167,11 +156,10 @@ class Gate:
 
         Raises StorageError, and ResumeTooSoonError where it was resumed less than an hour ago.
         """
-        if pending := self._pending.get(login):
-            await asyncio.wait([pending])
+        await self._refusals.tried(login)
         await self.keep_owed()
         await self._notice_jump()
-        fingerprint: Fingerprint | None = None
+        fingerprint = None
         while True:
             now = self._clock.time()
             made = fingerprint
@@ -179,9 +167,9 @@ class Gate:
                 lambda db, made=made, now=now: ledger.resume(db, login, made, now, self._codes)  # type: ignore[misc]
             )
             if isinstance(outcome, Unsure):
-                await self._identify(login)
+                await self._owners.identify(login)
             elif outcome is None:
-                fingerprint = await self._fingerprints.make(login.password)
+                fingerprint = await self._owners.fingerprint(login)
             elif outcome is True or outcome is False:
                 if outcome:
                     await self.adopt(login)
@@ -199,13 +187,13 @@ class Gate:
         await self._notice_jump()
         # Those that are suspended from here on have no record yet.
         asked = list(logins)
-        found = await self._storage.transact(lambda db: ledger.suspensions(db, self._codes))
+        found = await self._storage.transact(lambda db: records.suspensions(db, self._codes))
         unsure = []
         for login in asked:
             suspensions = found.get(login.key, {})
             if suspensions.keys() - login.others - {login.record}:
                 unsure.append(login)
-            elif login not in self._pending:
+            elif login not in self._refusals:
                 login.suspension = suspensions.get(login.record or 0)
                 if login.suspension:
                     login.proven = False
@@ -229,13 +217,7 @@ class Gate:
 
     async def keep_owed(self) -> None:
         """Keep the refusals that could not be kept when they came. Raises StorageError."""
-        owed, self._owed = self._owed, []
-        for place, refusal in enumerate(owed):
-            try:
-                await self._keep(refusal)
-            except StorageError:
-                self._owed = [*owed[place:], *self._owed]
-                raise
+        await self._refusals.keep_owed()
 
     async def kept(self) -> None:
         """Wait until all outcomes so far are kept, as far as the storage works."""
@@ -306,7 +288,7 @@ class Gate:
                 )
             )
             if isinstance(charged, Unsure):
-                await self._identify(login)
+                await self._owners.identify(login)
             elif isinstance(charged, Held):
                 login.suspension = charged.suspension
                 return charged
@@ -338,7 +320,7 @@ class Gate:
                 sent = isinstance(outcome, Reading) or outcome.sent
                 await self._give_back(number, sent=sent, proven=proven)
             case Verdict.REFUSED | Verdict.STOP if isinstance(outcome, Reading):
-                self._refuse(login, number, outcome, started)
+                self._keep(self._refusals.refuse(login, number, outcome, started))
             case Verdict.UNKNOWN_FROM_SERVICE:
                 await self._leave_open(login, number, started, Kind.FROM_SERVICE)
             case _:
@@ -357,17 +339,15 @@ class Gate:
 
     def _forget(self, login: Login) -> None:
         login.open = False
-        if login.record is not None:
-            self._owners.pop(login.record, None)
-            login.record = None
+        self._owners.take(login)
 
     async def _give_back(self, number: int, *, sent: bool, proven: bool) -> None:
         if proven:
             self._marks.give_back(number)
         elif sent:
-            await self._write(lambda db: ledger.give_back(db, number))
+            await self._write(lambda db: tries.give_back(db, number))
         else:
-            await self._write(lambda db: ledger.unmark(db, [number]))
+            await self._write(lambda db: tries.unmark(db, [number]))
 
     async def _leave_open(self, login: Login, number: int, started: float, kind: Kind) -> None:
         login.open = True
@@ -376,7 +356,7 @@ class Gate:
             login.unknown += 1
             if login.unknown >= login.terms.auth_attempts:
                 login.proven = False
-        await self._write(lambda db: ledger.leave_open(db, login, number, started, kind, proven=proven))
+        await self._write(lambda db: tries.leave_open(db, login, number, started, kind, proven=proven))
 
     async def _write(self, work: Callable[[Any], None], then: Callable[[], None] = lambda: None) -> None:
         """Keep what needs no disk: where it is lost, the try stays open."""
@@ -387,82 +367,6 @@ class Gate:
         else:
             then()
 
-    def _refuse(self, login: Login, number: int, reading: Reading, started: float) -> None:
-        """Take a refusal to heart at once, and have it kept: until that is done its try is open."""
-        login.proven = False
-        login.open = True
-        login.refusals += 1
-        stops = reading.verdict is Verdict.STOP
-        if stops or login.refusals >= login.terms.auth_attempts:
-            login.suspension = Suspension(reading.code if stops else self._refused, started)
-        self._pending[login] = self._start(self._keep_refusal(_Owed(login, number, reading, started)))
-
-    async def _keep_refusal(self, refusal: _Owed) -> None:
-        try:
-            await self._keep(refusal)
-        except StorageError as error:
-            # What can't be kept is taken for the worst: it suspends at once, in memory.
-            login = refusal.login
-            if login.suspension is None:
-                login.suspension = Suspension(refusal.reading.code, refusal.started)
-            self._owed.append(refusal)
-            self._storage_failed(error)
-
-    async def _keep(self, refusal: _Owed) -> None:
-        login, number, reading, started = refusal.login, refusal.number, refusal.reading, refusal.started
-        stop = reading.code if reading.verdict is Verdict.STOP else None
-        fingerprint: Fingerprint | None = None
-        while True:
-            made = fingerprint
-            record = await self._storage.transact(
-                lambda db, made=made: ledger.refuse(  # type: ignore[misc]
-                    db, login, number, made, started, stop, self._refused, self._codes
-                )
-            )
-            if isinstance(record, Unsure):
-                await self._identify(login)
-            elif record is None:
-                fingerprint = await self._fingerprints.make(login.password)
-            else:
-                self._own(login, record.id)
-                login.refusals, login.suspension = record.refusals, record.suspension
-                self._pending.pop(login, None)
-                return
-
-    # Who is who. ----------------------------------------------------------------------------------------
-
-    async def _identify(self, login: Login) -> ledger.Record | None:
-        """Find the record of a login's password among those of the login, and tell the others apart."""
-        found = await self._storage.transact(
-            lambda db: ledger.records(db, login.key, self._codes), durable=False
-        )
-        own: list[ledger.Record] = []
-        for record in found:
-            if record.id == login.record:
-                own.append(record)
-            elif record.id in login.others:
-                continue
-            elif record.id in self._owners:
-                same = self._owners[record.id] == login.password
-                (own.append(record) if same else login.others.add(record.id))
-            elif await self._fingerprints.match(login.password, record.fingerprint):
-                own.append(record)
-            else:
-                login.others.add(record.id)
-        if not own:
-            login.record = None
-            return None
-        # There is one; a file of an earlier version may have more: the one that holds most against it counts.
-        kept = max(own, key=lambda record: (record.suspension is not None, record.refusals))
-        login.others |= {record.id for record in own} - {kept.id}
-        login.refusals = kept.refusals
-        self._own(login, kept.id)
-        return kept
-
-    def _own(self, login: Login, record: int) -> None:
-        login.record = record
-        self._owners[record] = login.password
-
     # The world outside. ---------------------------------------------------------------------------------
 
     def _listen(self, provider: str, *, answered: bool) -> None:
@@ -472,7 +376,8 @@ class Gate:
             self._silent_since.setdefault(provider, now)
         elif (since := self._silent_since.pop(provider, None)) is not None and now - since >= OUTAGE:
             at = self._clock.time()
-            self._start(self._write(lambda db: ledger.relieve(db, provider, at)))
+            relief = self._write(lambda db: tries.relieve(db, provider, at))
+            self._keep(asyncio.get_running_loop().create_task(relief))
 
     async def _notice_jump(self) -> None:
         """Move the times of tries with a clock that has jumped ahead: none lapses by that.
@@ -488,8 +393,6 @@ class Gate:
                 await self._storage.transact(lambda db: shift_times(db, jump))
             self._apart = apart
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
-        return task

@@ -11,8 +11,8 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 
-from exporter.guard import ledger
-from exporter.guard.ledger import Mark
+from exporter.guard import tries
+from exporter.guard.tries import Mark
 from exporter.storage.engine import Storage, StorageError
 
 
@@ -78,10 +78,10 @@ class Marks:
 
         def work(db: sqlite3.Connection) -> dict[str, set[int]]:
             if closed:
-                ledger.accept_again(db, closed)
+                tries.accept_again(db, closed)
             if given_back:
-                ledger.unmark(db, given_back)
-            return ledger.mark(db, [mark for mark, _ in opened]) if opened else {}
+                tries.unmark(db, given_back)
+            return tries.mark(db, [mark for mark, _ in opened]) if opened else {}
 
         try:
             found = await self._storage.transact(work, durable=False)

@@ -20,8 +20,9 @@ from exporter.account.login import Held, Tried
 from exporter.account.outcome import Failure, Outcome
 from exporter.account.state import Suspension
 from exporter.config import Account
+from exporter.guard.credential import Fingerprints
 from exporter.guard.gate import ResumeTooSoonError
-from exporter.guard.ledger import REMEMBERED
+from exporter.guard.records import REMEMBERED
 from exporter.provider.contract import Permit
 from exporter.provider.solucion_factible import codes
 from exporter.secret import Secret
@@ -1156,6 +1157,29 @@ class TestFailingStorage:
         await life.gate.keep_owed()
         assert rows(path, "SELECT refusals, suspended_code FROM credential") == kept
 
+    @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+    async def test_a_fingerprint_that_cannot_be_made_for_now_is_made_later(
+        self,
+        start: Start,
+        path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        error: Exception,
+    ) -> None:
+        async def fail(*_: object) -> None:
+            raise error
+
+        life = await start(account(WRONG))
+        with monkeypatch.context() as patch:
+            patch.setattr(Fingerprints, "make", fail)
+            await life.poll()
+            with pytest.raises(StorageError, match="a refusal can't be kept"):
+                await life.roster.look_around()
+            assert life.suspended()
+            assert len(life.storage_errors) == 1
+        await life.gate.keep_owed()
+        assert rows(path, "SELECT refusals FROM credential") == [(1,)]
+        assert rows(path, OPEN) == []
+
     async def test_it_is_resumed_by_itself_where_tries_are_left(
         self, start: Start, provider: ScriptedProvider
     ) -> None:
@@ -1348,7 +1372,7 @@ class TestInFlight:
         async with gate_beside(path, clock) as gate:
             login = asked_for(account(WRONG)).login
             await gate.adopt(login)
-            gate._refuse(login, 99, reading(601), clock.time())
+            gate._keep(gate._refusals.refuse(login, 99, reading(601), clock.time()))
             await gate.kept()
         await life.roster.look_around()
         provider.open.set()
