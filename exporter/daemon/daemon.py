@@ -29,12 +29,12 @@ from exporter.polling.accounts import Accounts
 from exporter.polling.poller import Poller
 from exporter.polling.roster import Roster
 from exporter.polling.scheduler import Scheduler
-from exporter.provider.http.thread import in_thread
 from exporter.provider.pool import Providers
 from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.storage.engine import CLOSE_SECONDS, Storage
 from exporter.storage.states import load
+from exporter.thread import in_thread
 from exporter.web.application import Endpoints
 from exporter.web.delivery import MAX_REQUESTS
 from exporter.web.server import Server
@@ -112,7 +112,7 @@ class Daemon:
             self._log.info("starting", version=__version__)
             # Before the accounts are loaded: with thousands of them that takes a while.
             await running.enter_async_context(self._serving())
-            await self._reloading.load()
+            await self._unless_stopped(asyncio.ensure_future(self._reloading.load()))
             storage = await running.enter_async_context(self._storing())
             if storage:
                 await running.enter_async_context(self._polling(storage))
@@ -136,7 +136,7 @@ class Daemon:
             )
         now = self._clock.time()
         opening = in_thread("opening", lambda: open_storage(path, exclusive=True, now=now))
-        storage = await self._unless_stopped(asyncio.wrap_future(opening))
+        storage = await self._unless_stopped(opening)
         if storage is None:
             yield None
             return
@@ -154,7 +154,10 @@ class Daemon:
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        return coming.result() if coming.done() else None
+        if coming.done():
+            return coming.result()
+        coming.cancel()
+        return None
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError, redacted_in_pieces
 from exporter.metrics import ExporterMetrics
+from exporter.thread import in_thread
 from exporter.watch import Signature, Watch, signature
 
 
@@ -50,7 +51,7 @@ class Reloading:
     async def load(self) -> None:
         """Load the configuration for the first time. Raises ConfigError."""
         async with self._changing:
-            config, watch = await asyncio.to_thread(self._read, None)
+            config, watch = await in_thread("reading", lambda: self._read(None))
             self._put_in_force(config, watch)
         self._log.info("configuration loaded", config=str(config.path), accounts=len(config.accounts))
 
@@ -90,15 +91,15 @@ class Reloading:
         watch, now = self._watch, self._clock.monotonic()
         if watch is None:
             return
-        paths = await asyncio.to_thread(self._watched)
-        if await asyncio.to_thread(watch.look, paths, now):
+        paths = await in_thread("looking", self._watched)
+        if await in_thread("looking", lambda: watch.look(paths, now)):
             await self.reload()
 
     async def _reload(self) -> tuple[str, ...]:
         async with self._changing:
-            before = await asyncio.to_thread(self._signature)
+            before = await in_thread("looking", self._signature)
             try:
-                config, watch = await asyncio.to_thread(self._read, before)
+                config, watch = await in_thread("reading", lambda: self._read(before))
                 await self._use(config)
                 self._put_in_force(config, watch)
             except ConfigError as error:

@@ -1,8 +1,8 @@
 """The listening: sockets, TLS and basic auth, taken up anew when their files change."""
 
-import asyncio
 import logging
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.config import ConfigError
 from exporter.log import origin
 from exporter.metrics import ExporterMetrics
+from exporter.thread import in_thread
 from exporter.watch import Signature, Watch, signature
 from exporter.web.addresses import bind, reachable, shown_address
 from exporter.web.application import Endpoints, application
@@ -87,7 +88,7 @@ class Server:
         )
         shown = []
         for address in self._addresses:
-            for listener in await asyncio.to_thread(bind, address):  # which may wait for a lookup
+            for listener in await in_thread("lookup", partial(bind, address)):  # which may wait for a lookup
                 connections.listen(listener)
                 shown.append(shown_address(listener))
         scheme = "https" if self._config.tls else "http"
@@ -109,13 +110,13 @@ class Server:
         if self._path is None:
             return
         path, files, now = self._path, self._files, time.monotonic()
-        changed = await asyncio.to_thread(self._watch.look, files, now)
+        changed = await in_thread("looking", lambda: self._watch.look(files, now))
         if not changed and not (self._errors and now - self._tried >= RETRY):
             return
         self._tried = now
-        before = await asyncio.to_thread(signature, files)
+        before = await in_thread("looking", lambda: signature(files))
         try:
-            config = await asyncio.to_thread(_load, path)
+            config = await in_thread("reading", lambda: _load(path))
         except ConfigError as error:
             self._reject(error.errors, error.files, before)
             return

@@ -3,21 +3,14 @@
 `pytest -m slow tests/daemon/test_pressure.py` does so with 10,000 accounts, for what docs/safety.md says.
 """
 
-import gzip
 import os
-import re
 import resource
-import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from signal import SIGHUP, SIGTERM
-from ssl import SSLContext
 
 import bcrypt
 import pytest
@@ -28,8 +21,8 @@ from tests.support.peers import Daemon, DaemonFactory, Response, eventually
 from tests.support.peers.daemon import EXPORTER, samples
 from tests.support.peers.http import basic_auth, request
 from tests.support.peers.logfmt import fields, listening_address
-from tests.support.peers.process import Process
 from tests.support.peers.tls import Authority
+from tests.support.pressure import connected
 from tests.support.series import shown_when
 from tests.support.simulation import running
 
@@ -120,23 +113,6 @@ def test_what_was_logged_before_the_end_is_read_after_it(tmp_path: Path) -> None
 
 
 # Clients. -------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def connected(address: str, number: int, sent: bytes = b"", tls: SSLContext | None = None) -> Iterator[None]:
-    """So many clients that send something and then neither read nor write."""
-    host, port = address.split(":")
-    with ExitStack() as clients:
-        for _ in range(number):
-            client = socket.socket()
-            clients.callback(client.close)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            with suppress(OSError):  # it may be dropped already
-                client.connect((host, int(port)))
-                if tls:
-                    client = clients.enter_context(tls.wrap_socket(client, server_hostname=host))
-                client.sendall(sent)
-        yield
 
 
 def test_idle_clients_leave_files_for_polls_and_storage(tmp_path: Path, processes: ExitStack) -> None:
@@ -254,132 +230,3 @@ def test_a_renewed_key_that_becomes_readable_later_is_taken_up(
         time.sleep(seconds)
     server.key_file.chmod(0o640)
     eventually(lambda: 'msg="web configuration reloaded"' in exporter.log)
-
-
-# All that clients can do at once. -------------------------------------------------------------------------
-
-
-@dataclass
-class Busy:
-    """A daemon that polls many accounts all the time."""
-
-    exporter: Daemon
-    tls: SSLContext | None
-
-    def ask(self) -> tuple[float, float]:
-        """Polls so far, and bytes of memory now."""
-        headers = {"Accept-Encoding": "gzip"}
-
-        def answered() -> bytes | None:
-            # While others have all the places, as those who don't read do for some seconds, it is 503.
-            answer = request(self.exporter.address, "/metrics", headers, tls=self.tls)
-            return gzip.decompress(answer.body) if answer.status == 200 else None
-
-        text = eventually(answered, 30)
-        polls, memory = (
-            sum(float(value) for value in re.findall(rb"(?m)^%s(?:{[^}]*})? (\S+)$" % name, text))
-            for name in (rb"cfdi_poll_duration_seconds_count", MEMORY.encode())
-        )
-        return polls, memory
-
-    def pace(self, seconds: float) -> float:
-        """Polls a second."""
-        before, begun = self.ask()[0], time.monotonic()
-        time.sleep(seconds)
-        return (self.ask()[0] - before) / (time.monotonic() - begun)
-
-    @property
-    def peak(self) -> float:
-        """The most bytes of memory that it has had."""
-        status = Path(f"/proc/{self.exporter.pid}/status").read_text()
-        return float(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
-
-
-def address_of_wsdl(log: str) -> str | None:
-    """Where a simulator says that it is."""
-    return next((found["wsdl"] for line in log.splitlines() if "wsdl" in (found := fields(line))), None)
-
-
-@contextmanager
-def asking(address: str, path: str, number: int, tls: SSLContext | None) -> Iterator[list[int]]:
-    """So many clients that ask for a page again and again, each without pause; yields all statuses."""
-    stop, statuses = threading.Event(), list[int]()
-
-    def ask() -> None:
-        while not stop.is_set():
-            statuses.append(request(address, path, tls=tls).status)
-
-    threads = [threading.Thread(target=ask) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield statuses
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
-@pytest.mark.parametrize(
-    ("accounts", "interval", "seconds"),
-    [(500, "3s", 4.0), pytest.param(10_000, "60s", 20.0, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
-)
-def test_clients_cost_little_memory_and_no_polls(
-    tmp_path: Path,
-    processes: ExitStack,
-    capfd: pytest.CaptureFixture[str],
-    secure: bool,
-    accounts: int,
-    interval: str,
-    seconds: float,
-) -> None:
-    """300 that ask and never read, 300 that ask again and again, and 12 for /config without pause."""
-    flags = ("--simulator.listen-address=127.0.0.1:0", f"--simulator.accounts={accounts}")
-    simulator = Process([*EXPORTER, "simulator", *flags], tmp_path / "simulator.log", cwd=tmp_path, env={})
-    processes.callback(simulator.kill)
-    wsdl = simulator.await_log(
-        lambda log: next((f["wsdl"] for f in map(fields, log.splitlines()) if "wsdl" in f), None), 30
-    )
-    names = [f"load-{number:05}@demo.example" for number in range(1, accounts + 1)]
-    authority = Authority(tmp_path)
-    authority.issue("server")
-    (tmp_path / "web.yml").write_text(TLS if secure else "")
-    exporter = processes.enter_context(
-        Daemon(
-            config(wsdl, *names, interval=interval, environment=", concurrency: 50"),
-            tmp_path,
-            f"--web.config.file={tmp_path / 'web.yml'}",
-        )
-    )
-    tls = authority.client() if secure else None
-    busy = Busy(exporter, tls)
-    eventually(lambda: busy.ask()[0] >= accounts, 150)
-    alone, rows = busy.pace(seconds), []
-
-    def measured(what: str) -> None:
-        pace = busy.pace(seconds)
-        rows.append(f"{what:<40}{pace:6.0f} polls/s ({pace / alone:4.0%})   {busy.ask()[1] / 1e6:4.0f} MB")
-        paces.append(pace)
-
-    paces: list[float] = []
-    deaf = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-    with connected(exporter.address, 300, deaf, tls):
-        measured("300 that never read")
-    with connected(exporter.address, 300, deaf * 1000, tls):
-        measured("300 that ask 1,000 times, never read")
-    with asking(exporter.address, "/config", 12, tls) as statuses:
-        measured("12 that ask for /config without pause")
-    assert set(statuses) == {200}
-    with capfd.disabled():
-        kind = "TLS" if secure else "plain"
-        begin = f"{accounts} accounts, {kind}: {alone:.0f} polls/s alone"
-        end = f"most memory {busy.peak / 1e6:.0f} MB"
-        sys.stdout.write("\n    ".join(("", begin, *rows, end)) + "\n")
-    assert busy.peak < MOST_MEMORY
-    # On a machine that does other things as well a short look says little.
-    assert min(paces) > alone * (0.8 if accounts >= 10_000 else 0.5)
-    assert exporter.get("/-/healthy").status == 200 if not secure else True
-    assert "level=error" not in exporter.log
-    assert exporter.stop() == 0

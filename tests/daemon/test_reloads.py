@@ -298,6 +298,31 @@ def test_a_hangup_during_the_start_is_not_lost(daemon: DaemonFactory, tmp_path: 
     assert exporter.log.count(RELOADED) == 1
 
 
+@pytest.mark.parametrize("since", ["the start", "a reload"])
+def test_files_that_stand_still_hold_up_no_stop(daemon: DaemonFactory, tmp_path: Path, since: str) -> None:
+    """As on a network filesystem whose server is gone: its web and its polls go on, too."""
+    stuck = (
+        "import exporter.cli.main as c, pathlib, time",
+        "real = c.load",
+        "def load(path, environ):",
+        "    while pathlib.Path('stuck').exists(): pathlib.Path('reading').touch(), time.sleep(0.01)",
+        "    return real(path, environ)",
+        "c.load = load",
+    )
+    stuck_file, reading = tmp_path / "stuck", tmp_path / "reading"
+    if since == "the start":
+        stuck_file.touch()
+    text = config("http://127.0.0.1:9/nobody?wsdl", "acme", interval="1h")
+    exporter = daemon(text, command=launched(*stuck), loaded=since != "the start")
+    if since == "a reload":
+        stuck_file.touch()
+        exporter.send(SIGHUP)
+    eventually(reading.exists)
+    assert exporter.get("/-/healthy").status == 200
+    assert exporter.stop(timeout=5) == 0
+    assert NOT_RELOADED not in exporter.log
+
+
 def test_while_it_starts_the_configuration_counts_as_loaded(daemon: DaemonFactory) -> None:
     """Asking the guard about thousands of accounts takes minutes, and is no reload that failed."""
     slow = (

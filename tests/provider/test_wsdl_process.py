@@ -17,14 +17,13 @@ from exporter.provider.solucion_factible.operation import Operation
 from exporter.provider.solucion_factible.wsdl_process import read_in_process
 from tests.support.places import DATA
 from tests.support.readers import readers
+from tests.support.wsdls import AXIS2, HOSTILE, MIB, twisted
 
 pytestmark = pytest.mark.process
 
 WSDLS = DATA / "wsdl"
 URL = "https://pac.example/ws/main"
 IMPORTS = "https://pac.example/ws/imports.wsdl"
-AXIS2 = (WSDLS / "axis2.wsdl").read_text()
-MIB = 1024 * 1024
 
 Fetch = Callable[[str, bool], Awaitable[bytes | None]]
 
@@ -38,11 +37,6 @@ def serves(document: str | bytes) -> Fetch:
 
 async def stored(url: str, _needed: bool) -> bytes:
     return (WSDLS / url.partition("/ws/")[2]).read_bytes()
-
-
-def twisted(types: str) -> str:
-    place = '<xs:complexType name="ResponseTimbres">'
-    return AXIS2.replace(place, types + place)
 
 
 def of_process(pid: int, name: str) -> bytes:
@@ -196,38 +190,6 @@ async def test_it_may_use_up_little() -> None:
     assert limits["Max cpu time"] in ("11", "12")  # with what starting it has used
     assert limits["Max core file size"] == "0"
     assert int(limits["Max address space"]) < 200 * MIB
-
-
-def simple_types(count: int, base: Callable[[int], str]) -> str:
-    return "".join(
-        f'<xs:simpleType name="R{n}"><xs:restriction base="{base(n)}"/></xs:simpleType>' for n in range(count)
-    )
-
-
-def complex_restrictions(count: int, fields: int) -> str:
-    """Types that restrict each the one before, whose attributes each gets a copy of."""
-    attributes = "".join(f'<xs:attribute name="a{n}" type="xs:int"/>' for n in range(fields))
-    return f'<xs:complexType name="C0">{attributes}</xs:complexType>' + "".join(
-        f'<xs:complexType name="C{n}"><xs:complexContent><xs:restriction base="ns:C{n - 1}">'
-        f'<xs:attribute name="b{n}" type="xs:int"/></xs:restriction></xs:complexContent></xs:complexType>'
-        for n in range(1, count)
-    )
-
-
-HOSTILE = {
-    "restrictions": simple_types(10_000, lambda _: "xs:string"),
-    "restrictions of restrictions": simple_types(9_000, lambda n: f"ns:R{n + 1}" if n < 8_999 else "xs:int"),
-    "complex restrictions": complex_restrictions(4_000, 1),
-    "complex restrictions of many attributes": complex_restrictions(2_000, 8_000),
-    "attributes": '<xs:complexType name="A">'
-    + "".join(f'<xs:attribute name="a{n}" type="xs:int"/>' for n in range(20_000))
-    + "</xs:complexType>",
-    "elements": "".join(f'<xs:element name="e{n}" type="xs:int"/>' for n in range(20_000)),
-    "attributes of one element": "<xs:annotation><xs:appinfo "
-    + " ".join(f'a{n}="x"' for n in range(70_000))
-    + "/></xs:annotation>",
-    "schemas": "".join(f'<xs:import namespace="urn:{n}"/>' for n in range(20_000)),
-}
 
 
 def most_memory() -> int:

@@ -8,7 +8,7 @@ import ipaddress
 import socket
 from typing import Any, Final
 
-from exporter.provider.http.thread import in_thread
+from exporter.thread import in_thread
 
 REMEMBERED: Final = 5.0
 """Seconds for which addresses are used again."""
@@ -33,7 +33,7 @@ class Resolver:
             return [numeric]
         loop = asyncio.get_running_loop()
         if self._lookup is None or (self._lookup.done() and not self._is_fresh(self._lookup, loop.time())):
-            self._lookup = asyncio.wrap_future(in_thread("lookup", self._look_up))
+            self._lookup = in_thread("lookup", self._look_up)
             self._lookup.add_done_callback(self._ended)
         return await asyncio.shield(self._lookup)
 

@@ -1,5 +1,9 @@
-"""Work that may hang, in a thread of its own: an executor's threads are waited for when the process ends."""
+"""Work that may hang, in a thread of its own: an executor's threads are waited for when the process ends.
 
+A name server, a disk or a network filesystem may stand still for minutes; a stop must not wait for it.
+"""
+
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
@@ -8,7 +12,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def in_thread(name: str, work: Callable[[], Result]) -> "Future[Result]":
+def in_thread(name: str, work: Callable[[], Result]) -> "asyncio.Future[Result]":
     """Run ``work`` in a thread of this name that Python doesn't wait for; return its result to come."""
     future: Future[Result] = Future()
     future.set_running_or_notify_cancel()  # so that the thread can always put its result somewhere
@@ -20,4 +24,4 @@ def in_thread(name: str, work: Callable[[], Result]) -> "Future[Result]":
             future.set_exception(error)
 
     Thread(target=run, name=name, daemon=True).start()
-    return future
+    return asyncio.wrap_future(future)
