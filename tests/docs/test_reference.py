@@ -21,6 +21,7 @@ from tests.support.documents import HAS_SOURCES, Page
 from tests.support.interface import exporter_text, exposed_names, families, parsers
 from tests.support.places import ROOT
 
+COMMANDS = Page(ROOT / "docs" / "commands.md")
 CONFIGURATION = Page(ROOT / "docs" / "configuration.md")
 METRICS = Page(ROOT / "docs" / "metrics.md")
 OPERATIONS = Page(ROOT / "docs" / "operations.md")
@@ -132,22 +133,11 @@ def _shape(line: str) -> tuple[str, ...]:
     return tuple(sample.split(" ")[:-1])
 
 
-@pytest.mark.parametrize(
-    ("page", "heading"), [(README, "Metrics"), (README_ES, "Métricas")], ids=["en", "es"]
-)
-def test_a_readme_has_every_metric(page: Page, heading: str) -> None:
-    """With its type; those of the process are named as a whole."""
-    rows = page.rows(heading)
-    shown = {names(row[0])[0]: re.split("[ ,]", row[1])[0] for row in rows}
-    assert shown == {name: kind for name, kind in families().items() if not name.startswith("process_")}
-
-
 # Flags and events. ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("page", "heading"), [(README, "Flags"), (README_ES, "Opciones")], ids=["en", "es"])
-def test_a_readme_has_every_flag_with_its_default(page: Page, heading: str) -> None:
-    rows = {names(row[0])[0]: row[1] for row in page.rows(heading)}
+def test_every_flag_has_its_row_with_its_default() -> None:
+    rows = {names(row[0])[0]: row[1] for row in COMMANDS.rows("Flags")}
     flags = parsers()[0]._option_string_actions
     assert rows.keys() == {flag for flag in flags if "." in flag}
     for flag, default in rows.items():
@@ -157,9 +147,8 @@ def test_a_readme_has_every_flag_with_its_default(page: Page, heading: str) -> N
 
 def test_the_pace_is_the_documented_one() -> None:
     """Tests start daemons at other paces; this is what people get."""
-    for page, heading in ((README, "Flags"), (README_ES, "Opciones")):
-        (row,) = [row for row in page.rows(heading) if "--config.auto-reload" in row[0]]
-        assert f" {PACE.quiet:g} s" in row[2]
+    (row,) = [row for row in COMMANDS.rows("Flags") if "--config.auto-reload" in row[0]]
+    assert f" {PACE.quiet:g} s" in row[2]
     spread = f"at most the interval, or {PACE.first_polls:g} s and 0.1 s for each account"
     assert spread in " ".join(OPERATIONS.text.split())
     assert Options((), "/metrics", None, lifecycle=False).pace == PACE
