@@ -1,4 +1,4 @@
-"""What a client takes: the headers Accept, Accept-Encoding and Accept-Language."""
+"""What a client accepts: the headers Accept, Accept-Encoding and Accept-Language."""
 
 
 def prefers_openmetrics(accept: str) -> bool:

@@ -66,8 +66,8 @@ class Builder:
     """Builds the value of one document from the parser's events.
 
     Without ``lines`` it is quick and raises the first fault; with them it notes the line of every place,
-    collects the faults that can be read past, and remarks on text that YAML takes for less or more than it
-    looks like.
+    collects the faults that can be read past, and remarks on text that YAML reads differently from how it
+    looks.
     """
 
     def __init__(self, text: str, vocabulary: Vocabulary, lines: dict[Place, int] | None = None) -> None:

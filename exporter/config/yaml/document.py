@@ -81,10 +81,10 @@ class Document:
         return text.removeprefix(".")
 
     def remark(self, place: Place) -> str | None:
-        """Return how YAML took the text at a place for less or more than it looks like, if it did.
+        """Return how YAML reads the text at a place differently from how it looks, if it does.
 
-        It is the rest of a sentence about that text. Noticing takes another pass, made only where the file
-        looks like it.
+        It is the rest of a sentence about that text. Finding it takes another pass, made only where the file
+        may have such texts.
         """
         value, key = self.at(place), place[-1]
         if key not in self._may_have_remarks:

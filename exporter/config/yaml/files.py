@@ -1,4 +1,4 @@
-"""Files that the configuration is made of, read whole. No error repeats what a file holds or is called."""
+"""Files that the configuration is made of, read whole. No error repeats a file's content or name."""
 
 import codecs
 import errno

@@ -1,4 +1,4 @@
-"""Which keys a message may name: a piece of a secret can come to stand where a key is expected."""
+"""Which keys a message may name: what YAML takes for a key can be a piece of a secret."""
 
 import re
 from dataclasses import dataclass
