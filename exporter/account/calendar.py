@@ -38,7 +38,7 @@ class Calendar:
         return datetime.combine(day, time(), self.timezone).timestamp()
 
     def is_business_day(self, day: date) -> bool:
-        """Say whether it is a Monday to Friday that is neither a holiday nor closed."""
+        """Return whether it is a Monday to Friday that is neither a holiday nor closed."""
         return day.weekday() < 5 and day not in self.holidays and day not in self.closed
 
     def not_after(self, day: date) -> date:

@@ -82,7 +82,7 @@ class Past:
         return (usual * season, day) if usual * season > amount else (amount, like)
 
     def _in_doubt(self, due: _Due) -> bool:
-        """Say whether its cause has failed, or better causes explain its days, but for one at most."""
+        """Return whether its cause has failed, or better causes explain its days, but for one at most."""
         own = sum(day not in self.shade[due.cause] for day in due.days)
         return self.refuted[due.cause] or own < min(2, len(due.days))
 

@@ -128,7 +128,7 @@ def _after_balance(state: State, reading: Reading, terms: Terms, *, started: flo
 
 
 def _is_doubtful(state: State, reading: Reading) -> bool:
-    """Tell whether a 0 may be a wrong answer: there were stamps, and no code says that they have run out."""
+    """Return whether a 0 may be wrong: there were stamps, and no code says that they have run out."""
     known = state.available
     return not (state.doubted or reading.code.exhausted) and known is not None and known.stamps > 0
 

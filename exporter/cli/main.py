@@ -173,7 +173,7 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
 
 
 def _in_colour() -> bool:
-    """Tell whether colours are wanted: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
+    """Return whether colours are wanted: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -22,12 +22,12 @@ _NAMES: Final = {
 
 
 def is_invisible(character: str) -> bool:
-    """Tell whether nothing is drawn for a character; blanks of every kind are not among these."""
+    """Return whether nothing is drawn for a character; blanks of every kind are not among these."""
     return unicodedata.category(character) in _CATEGORIES or character in _OTHERS
 
 
 def is_blank(character: str) -> bool:
-    """Tell whether a character is white space of any kind, line ends included."""
+    """Return whether a character is white space of any kind, line ends included."""
     return character.isspace() or unicodedata.category(character).startswith("Z")
 
 

@@ -65,7 +65,7 @@ def remarks(text: str, *, from_outside: bool) -> list[str]:
 
 
 def is_empty(text: str) -> bool:
-    """Tell whether a text has nothing but blanks and invisible characters."""
+    """Return whether a text has nothing but blanks and invisible characters."""
     return _core(text)[0] == len(text)
 
 
@@ -120,7 +120,7 @@ def _forms(core: str) -> Iterator[str]:
 
 
 def _was_misread(text: str) -> bool:
-    """Tell whether UTF-8 was taken for Windows' or ISO's Western charset, as in ``Ã±``."""
+    """Return whether UTF-8 was taken for Windows' or ISO's Western charset, as in ``Ã±``."""
     for charset in ("cp1252", "latin-1"):
         with suppress(UnicodeError):
             if text.encode(charset).decode("utf-8") != text:

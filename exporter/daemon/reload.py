@@ -41,7 +41,7 @@ class Reloading:
         self._log = log
         self._apply: Callable[[Config], Awaitable[None]] | None = None
         self._watch: Watch | None = None
-        self._refused: tuple[Path, ...] = ()  # files of the latest configuration, if it was rejected
+        self._rejected: tuple[Path, ...] = ()  # files of the latest configuration, if it was rejected
         self._changing = asyncio.Lock()
         self._rendering = asyncio.Lock()
         self._rendered: tuple[Config, bytes] | None = None
@@ -103,7 +103,7 @@ class Reloading:
                 await self._use(config)
                 self._put_in_force(config, watch)
             except ConfigError as error:
-                self._refused = error.files
+                self._rejected = error.files
                 self._watch = self._watch and Watch(self._quiet, self._watched(), before)
                 self._metrics.config_refused()
                 for line in error.errors:
@@ -120,7 +120,7 @@ class Reloading:
         self._metrics.config_loaded(self._clock.time())
 
     def _put_in_force(self, config: Config, watch: Watch | None) -> None:
-        self.config, self._watch, self._refused = config, watch, ()
+        self.config, self._watch, self._rejected = config, watch, ()
         self._rendered = None
 
     def _read(self, before: Signature | None) -> tuple[Config, Watch | None]:
@@ -133,7 +133,7 @@ class Reloading:
 
     def _watched(self) -> list[Path]:
         # A file that only the rejected configuration names may be the one that has to be corrected.
-        return [*(self.config.watched() if self.config else ()), *self._refused]
+        return [*(self.config.watched() if self.config else ()), *self._rejected]
 
 
 async def _rendered(config: Config) -> bytes:

@@ -26,7 +26,7 @@ def stop_signals_held() -> Iterator[None]:
 
 @asynccontextmanager
 async def stop_signals() -> AsyncIterator[asyncio.Event]:
-    """Give an event that SIGTERM or SIGINT sets, also one that was held until now.
+    """Give an event that SIGTERM or SIGINT sets, also one that has waited until now.
 
     SIGHUP does nothing yet, above all not its default.
     """

@@ -47,7 +47,7 @@ class Refusals:
         self._owed: list[_Refusal] = []
 
     def __contains__(self, login: Login) -> bool:
-        """Tell whether a refusal of a login isn't kept yet."""
+        """Return whether a refusal of a login isn't kept yet."""
         return login in self._pending
 
     def refuse(self, login: Login, number: int, reading: Reading, started: float) -> "asyncio.Task[None]":

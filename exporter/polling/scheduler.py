@@ -73,7 +73,7 @@ class Scheduler:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[str] = set()
-        self._held: dict[str, _Entry] = {}  # added anew and due, while their key's last poll goes on
+        self._deferred: dict[str, _Entry] = {}  # added anew and due, while their key's last poll goes on
         self._stopping = False
 
     def limit(self, group: str, polls: int) -> None:
@@ -153,7 +153,7 @@ class Scheduler:
         while group.waiting and group.under_way < group.limit and not self._stopping:
             entry = group.waiting.popleft()
             if entry.key in self._under_way:
-                self._held[entry.key] = entry
+                self._deferred[entry.key] = entry
             elif not entry.removed:
                 self._under_way.add(entry.key)
                 group.under_way += 1
@@ -176,9 +176,9 @@ class Scheduler:
                 due = self._loop.time() + CRASH_DELAY
             entry.group.under_way -= 1
             self._under_way.discard(entry.key)
-            held = self._held.pop(entry.key, None)
-            if held:
-                self._push(held, held.due)
+            deferred = self._deferred.pop(entry.key, None)
+            if deferred:
+                self._push(deferred, deferred.due)
             if due is not None and not entry.removed and not self._stopping:
                 self._push(entry, due)
             self._fill(entry.group)

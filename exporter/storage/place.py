@@ -102,7 +102,7 @@ def _mount_id(path: Path) -> int | None:
 class Lock:
     """The right of one daemon to a state file. It goes with the process, however that ends.
 
-    Three locks, as each of the names can be deleted while it is held: one on ``state.db.lock``, one on the
+    Three locks, as each of the names can be deleted while it is locked: one on ``state.db.lock``, one on the
     file itself, and a name in the kernel for its place, which no other process of this machine (of this
     container) can have as well. Raises StorageError where another daemon has one of them.
     """

@@ -19,7 +19,7 @@ class Vocabulary:
     """Those whose value is a secret, or where some put one."""
 
     def guards(self, key: str) -> bool:
-        """Tell whether a key's value may be a secret, also where the key itself is misspelled.
+        """Return whether a key's value may be a secret, also where the key itself is misspelled.
 
         ``password: abc,Zebra: Tiger`` in braces has the piece Zebra as its next key.
         """

@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         return self._transport
 
     def is_silent(self) -> bool:
-        """Tell whether nothing has come unasked: no bytes, read or unread, and not its end."""
+        """Return whether nothing has come unasked: no bytes, read or unread, and not its end."""
         if self.over or self.transport.is_closing():
             return False
         if self._secure and self.fresh:
