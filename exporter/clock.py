@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 JUMP: Final = 1.0
 """Seconds by which the wall clock must have moved against the other for that to be a jump."""
 
-_PAUSE: Final = 0.1  # seconds between two looks that mean that the process was paused in between
+_PAUSE: Final = 0.1  # seconds between two readings that mean that the process was paused in between
 
 
 class Moment(NamedTuple):
@@ -37,10 +37,10 @@ def since_boot() -> float:
 
 
 class SteadyClock:
-    """A clock whose Unix time doesn't jump by itself: what it missed it takes up when it is told to.
+    """A clock whose Unix time doesn't jump with the system's until ``catch_up`` is called.
 
-    So whoever keeps times can move them along, and nothing is noted at a time in between. ``elapsed``
-    measures what passes, and must go on while the machine sleeps.
+    So whoever keeps times can shift all of them by the jump at once, and none from after it is among them.
+    ``elapsed`` measures the time that passes, and must go on while the machine sleeps.
     """
 
     def __init__(self, clock: Clock = time, elapsed: Callable[[], float] = since_boot) -> None:

@@ -1,7 +1,7 @@
 """Logging: one line for each event, logfmt or JSON, to stderr; constant texts with fields, UTC times.
 
 Libraries' own texts never come out: at debug level zeep logs the envelope, password included. Of their
-errors the kind and the place are told.
+errors only the kind and the place are logged.
 """
 
 import errno
@@ -28,7 +28,7 @@ Format = Literal["logfmt", "json"]
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _FIRST = ("time", "level", "msg")
 
-_AGAIN = 60.0  # seconds until the same error of a library is told again
+_AGAIN = 60.0  # seconds until the same error of a library is logged again
 
 QUEUED: Final = 1024 * 1024
 """Bytes of lines that wait for a reader of the log; lines beyond are dropped and counted."""
@@ -57,7 +57,7 @@ def logger(
 
 
 class _Lines:
-    """Writes lines to a stream. One that can't be written is lost: polling must not end for want of a line.
+    """Writes lines to a stream. One that can't be written is lost: a failing log must not end the polling.
 
     The disk may be full, with the state on it as well, or nobody may read the pipe any more.
     """
@@ -74,10 +74,10 @@ class _Lines:
 
 
 class Queue:
-    """Writes lines to a stream in their order, from a thread of its own: who logs never waits for a reader.
+    """Writes lines to a stream in their order, from a thread of its own: logging never waits for a reader.
 
-    A context, which ends with what is queued being written, for ``FLUSH`` seconds at most. ``dropped`` is how
-    many lines found no room, or couldn't be written. The stream must be a file of the system's.
+    A context manager, whose end writes what is queued, for ``FLUSH`` seconds at most. ``dropped`` is how many
+    lines found no room, or couldn't be written. The stream must have a file descriptor.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -153,7 +153,7 @@ def _write(file: int, data: bytes) -> None:
 def silence_libraries(log: FilteringBoundLogger) -> None:
     """Keep the libraries' records and warnings, which can hold secrets, out of every handler.
 
-    Of an error ``log`` is told from which library, of which kind and from which place it is.
+    Of an error ``log`` gets the library, the kind and the place.
     """
     for name in _SILENT:
         library = logging.getLogger(name)
@@ -188,7 +188,7 @@ def take_over_complaints(log: FilteringBoundLogger) -> None:
 
 
 class _Errors(logging.Handler):
-    """Tells of a library's error without its text, and of the same one once a minute."""
+    """Logs a library's error without its text, and the same one once a minute at most."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__(logging.ERROR)

@@ -159,13 +159,13 @@ class ExporterMetrics:
             self._poll_duration.labels(environment).observe(seconds)
 
     def config_loaded(self, at: float) -> None:
-        """Tell that the configuration was taken up, at a Unix time."""
+        """Note that the configuration was taken up, at a Unix time."""
         self._own.clear()
         self._reload_successful.set(1)
         self._reload_success_time.set(at)
 
     def config_refused(self) -> None:
-        """Tell that the configuration was to be taken up, and couldn't be."""
+        """Note that a new configuration was rejected."""
         self._own.clear()
         self._reload_successful.set(0)
 
@@ -180,17 +180,17 @@ class ExporterMetrics:
         self._requests_rejected.labels(reason).inc()
 
     def connection_dropped(self, reason: str) -> None:
-        """Count a connection that ended for others: ``limit`` or ``stalled``."""
+        """Count a connection that was closed to make room for others: ``limit`` or ``stalled``."""
         self._own.clear()
         self._connections_dropped.labels(reason).inc()
 
     def web_config_loaded(self) -> None:
-        """Tell that the web configuration was taken up."""
+        """Note that the web configuration was taken up."""
         self._own.clear()
         self._web_reload_successful.set(1)
 
     def web_config_rejected(self) -> None:
-        """Tell that the web configuration was to be taken up, and couldn't be."""
+        """Note that a new web configuration was rejected."""
         self._own.clear()
         self._web_reload_successful.set(0)
 

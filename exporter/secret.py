@@ -1,4 +1,4 @@
-"""A string that shows itself nowhere: not in logs, not in tracebacks, not in a rendered configuration."""
+"""A string whose value never shows: not in logs, not in tracebacks, not in a rendered configuration."""
 
 import hmac
 from typing import NoReturn

@@ -1,6 +1,6 @@
-"""Work that may hang, in a thread of its own: an executor's threads are waited for when the process ends.
+"""Work that may hang, in a thread of its own: Python waits for an executor's threads when the process ends.
 
-A name server, a disk or a network filesystem may stand still for minutes; a stop must not wait for it.
+A name server, a disk or a network filesystem may not answer for minutes; a stop must not wait for it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Whether files have changed, and then stood still: nothing is taken up while it is being written."""
+"""Whether files have changed, and are quiet again: nothing is taken up while it is being written."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ Signature = Mapping[Path, tuple[int, ...]]
 
 
 class Watch:
-    """Looks at files again and again. ``settle`` is how many seconds a change must have stood still.
+    """Looks at files again and again. ``settle`` is the quiet period: seconds that they must be unchanged.
 
     ``before`` is what was known of them before they were read: a change while they were isn't missed.
     """
@@ -22,7 +22,7 @@ class Watch:
         self._since = 0.0
 
     def look(self, paths: Iterable[Path], now: float) -> bool:
-        """Tell, once, that a change since the last time has stood still; ``now`` is a monotonic time."""
+        """Tell, once a change, that files changed and the quiet period is over. ``now`` is monotonic."""
         present = signature(paths)
         if present != self._seen:
             self._seen, self._since = present, now

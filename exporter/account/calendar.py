@@ -11,10 +11,10 @@ from typing import Final
 
 DAY: Final = timedelta(days=1)
 BUSINESS_DAY_END: Final = time(18)
-"""Local time at which a business day ends: who hears of something later can't buy on that day any more."""
+"""Local time at which a business day ends: an alert after it is too late to buy stamps on that day."""
 
 LONGEST_REST: Final = 366
-"""Days in a row without a business day, at most: where more are closed every day counts as open."""
+"""Days that are searched for the nearest business day; where none of them is one, the day itself counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class Calendar:
         return datetime.fromtimestamp(moment, self.timezone).date()
 
     def midnight(self, day: date) -> float:
-        """Return when a day begins (Unix time); where clocks skip midnight, the moment they skip it."""
+        """Return when a day begins (Unix time); where clocks skip midnight, the moment at which they do."""
         return datetime.combine(day, time(), self.timezone).timestamp()
 
     def is_business_day(self, day: date) -> bool:
-        """Say whether it is a Monday to Friday that is neither a holiday nor closed."""
+        """Return whether it is a Monday to Friday that is neither a holiday nor closed."""
         return day.weekday() < 5 and day not in self.holidays and day not in self.closed
 
     def not_after(self, day: date) -> date:

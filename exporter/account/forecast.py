@@ -17,21 +17,21 @@ from exporter.account.past import Past
 from exporter.account.resemblance import AHEAD, Timetable
 
 LONGEST: Final = 366 * 86_400.0
-"""Seconds: what is further away isn't told."""
+"""Seconds ahead: an end of the stamps that is further away isn't forecast."""
 
 NEAR: Final = 2 * 86_400.0
 """Seconds within which the whole reserve may be needed."""
 
 SURPRISE: Final = 2
-"""Times what today has taken more than expected: it may go on until tomorrow."""
+"""Times what today has used beyond its estimate: the reserve is that at least, as it may go on tomorrow."""
 
 HOURS: Final = array("f", [0.0] * 7 + [number / 13 for number in range(14)] + [1.0] * 4)
-"""How much of a day's use lies before each hour where that isn't known: from 7:00 to 20:00, evenly."""
+"""Share of a day's use before each hour, where an account's own isn't known: evenly from 7:00 to 20:00."""
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """What decides when the stamps run out: the pace, or the day until then that takes most.
+    """What decides when the stamps run out: the usual pace, or the day until then that uses most.
 
     ``day`` is that day and ``as_on`` the past one that it resembles; both ``None`` where it is the pace.
     """
@@ -44,10 +44,10 @@ class Why:
 class Profile:
     """What an account is expected to use from a day on. Under 1 kB; all accounts share the timetable.
 
-    ``before`` is the use expected before each midnight from today's on; ``resembled`` is for each of these
-    days how many days before today the one was that it is expected to be like, 0 for the usual ones of its
-    weekday. ``hours`` is the share of a day's use before each of its hours, ``pace`` the use of a day after
-    these. ``reserve`` is by how much two days have recently exceeded what was expected of them.
+    ``before`` is the use expected before each midnight from today's on. ``resembled`` says which past day
+    each of these days is expected to be like, in days before today; 0 means the usual days of its weekday.
+    ``hours`` is the share of a day's use before each of its hours, ``pace`` the use of each day after those
+    in ``before``. ``reserve`` is by how much two days have recently exceeded their estimates.
     """
 
     timetable: Timetable

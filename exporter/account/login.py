@@ -1,4 +1,4 @@
-"""A login at a provider: what the guard protects, and what holds of it in this process."""
+"""A login at a provider: what the guard protects, and what this process knows of it."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -60,7 +60,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A try that may be sent from ``until`` on (Unix time), or not at all while there is a ``suspension``.
+    """Why a try isn't sent: it is too early until ``until`` (Unix time), or there is a ``suspension``.
 
     ``blocked`` says that all tries are used up until an open one lapses, and not only that it is too early.
     """
@@ -71,4 +71,4 @@ class Held:
 
 
 class TooLateError(Exception):
-    """A try may not be sent any more: its record may have lapsed, or the configuration has no use for it."""
+    """A try may not be sent any more: it may have lapsed, or the configuration has dropped its login."""

@@ -1,8 +1,7 @@
 """What a poll ends in: a reading of the provider's answer, or a failure to get one.
 
 An outcome says its own meaning: what follows for the next poll (``Effect``) and what it says of the
-credential that it was sent with (``Verdict``). Which code of which provider means what is the provider's
-matter.
+credential that it was sent with (``Verdict``). Which code means what, a provider's package says.
 """
 
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ class Effect(Enum):
     """What an outcome means for the time of the next poll."""
 
     BALANCE = auto()
-    """It tells the balance: carry on."""
+    """It gives the balance: ask again after the interval."""
     SLOW_DOWN = auto()
-    """We ask too much: leave longer and longer gaps."""
+    """The provider wants fewer calls: wait longer and longer between polls."""
     RETRY = auto()
-    """Trouble, but not the account's: try again soon, then less and less often."""
+    """No balance: try again soon, then less and less often, where the verdict allows it."""
 
 
 class Verdict(Enum):
@@ -26,13 +25,13 @@ class Verdict(Enum):
     ACCEPTED = auto()
     """The provider has let it in."""
     NEUTRAL = auto()
-    """Nothing: the credential wasn't looked at, or wasn't sent."""
+    """It says nothing: the provider didn't look at the credential, or it wasn't sent."""
     REFUSED = auto()
     """It is wrong. Every further try counts against the account at the provider."""
     STOP = auto()
     """Asking again can only do harm until a person has acted."""
     UNKNOWN_FROM_SERVICE = auto()
-    """The service answered, and nobody knows what: it may have been a refusal."""
+    """The service answered, and what that means isn't known: it may have been a refusal."""
     UNKNOWN_ON_THE_WAY = auto()
     """The try was sent, and its answer got lost: an outage is likelier than a refusal."""
 
@@ -79,8 +78,8 @@ class Failure:
     """A poll without an answer that can be used.
 
     ``detail`` is this project's own text, never the provider's: an answer can echo the password. ``sent`` is
-    false where the credential didn't leave the process. ``retry_after`` are the seconds for which the
-    provider wants to be left alone, where it says so.
+    false where the credential didn't leave the process. ``retry_after`` is how many seconds the provider
+    wants us to wait, where it says so.
     """
 
     reason: Reason

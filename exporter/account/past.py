@@ -22,16 +22,16 @@ REPLAYED: Final = 56
 """Days before today that are estimated, too, to learn how far off the estimates are."""
 
 LEFT_ASIDE: Final = 3
-"""Of these days' misses, how many of the worst are left aside: one runaway day is in two pairs."""
+"""The worst pairs of these days that the reserve ignores: one runaway day spoils two pairs."""
 
 OUTSTANDING: Final = 1.3
-"""Times what is usual that a day must have used to stand out."""
+"""A day stands out that used more than so many times what is usual."""
 
 MARGIN: Final = 1.06
-"""Times the most that was used when it was due before: what a day is taken for on which something is due."""
+"""A day on which something is due is estimated at so many times the most that it took before."""
 
 UNSEEN_PAY_DAY: Final = 5
-"""Times a usual day that a pay day is taken for as long as none was seen."""
+"""A pay day is estimated at so many times a usual day as long as none was seen."""
 
 
 class _Due(NamedTuple):
@@ -82,7 +82,7 @@ class Past:
         return (usual * season, day) if usual * season > amount else (amount, like)
 
     def _in_doubt(self, due: _Due) -> bool:
-        """Say whether its cause has failed, or better ones explain all but one of the days for it."""
+        """Return whether its cause has failed, or better causes explain its days, but for one at most."""
         own = sum(day not in self.shade[due.cause] for day in due.days)
         return self.refuted[due.cause] or own < min(2, len(due.days))
 
@@ -96,7 +96,7 @@ class Past:
         return [use[day - first] for day in days if day >= first and use[day - first] >= 0]
 
     def _usual(self, likeness: Likeness) -> float:
-        """Return what is usual on a day's weekday, without what was due, and one that is far out."""
+        """Return what is usual on a day's weekday, without an outlier and days on which something was due."""
         days = likeness.same_weekday
         if not self.explained.isdisjoint(days):
             days = tuple(day for day in days if day not in self.explained) or days
@@ -148,7 +148,7 @@ class Past:
         return amount, hits
 
     def _learn(self, past: Sequence[Likeness]) -> None:
-        """Find the days that stand out, and try the causes: which were right, which another's shadow."""
+        """Find the days that stand out, and the causes that explain them best: others are in their shade."""
         usual = {likeness.day: self._usual(likeness) for likeness in past}
         self.outstanding = {
             day
@@ -174,7 +174,7 @@ class Past:
         self.explained = set().union(*right)
 
     def _reserve(self, past: Sequence[Likeness]) -> float:
-        """Return what two days used more than estimated, the worst left aside; or what yesterday did."""
+        """Return by how much two days exceed their estimates, the worst pairs ignored; or yesterday alone."""
         days = past[: max(0, self.known - 3)]
         misses = [
             self._of(likeness.day) - self.estimate(likeness)[0] if self._of(likeness.day) >= 0 else 0.0
@@ -184,7 +184,7 @@ class Past:
         return max(0.0, pairs[min(LEFT_ASIDE, len(pairs) - 1)], misses[0]) if pairs else 0.0
 
     def _season(self, day: int) -> tuple[float, int]:
-        """Return how many times more was used a year ago on that day than on this one, and that day."""
+        """Return how many times the usual was used around that day a year ago, and that day; or 1 and 0."""
         then = day - YEAR
         if day < self.today or then - 7 < self.first:
             return 1.0, 0
@@ -193,7 +193,7 @@ class Past:
         return (season, then) if season > 1.5 else (1.0, 0)
 
     def _lifted(self, day: int) -> list[float]:
-        """Return how many times more than before that season was used on a day and those beside it."""
+        """Return how many times the use before that season was used on a day and those beside it."""
         near = (day - 1, day, day + 1)
         levels = [(self._of(one), self._level(one, self.today - YEAR)) for one in near]
         return [used / level for used, level in levels if level]
@@ -209,7 +209,7 @@ class Past:
 
 
 def _growth(use: Sequence[int], known: int) -> float:
-    """Return by which logarithm use grows a day, less what chance may have made of it."""
+    """Return the logarithm of the growth of use in a day, less what may be chance."""
     lag = 28 if known >= 56 else 14 if known >= 28 else 7 if known >= 14 else 0
     pairs = [
         (now, then)

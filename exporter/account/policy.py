@@ -12,13 +12,13 @@ from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.state import Figure, State, Suspension, one_more
 
 RETRY_FIRST: Final = 30.0
-"""Seconds before the first retry after the provider's trouble; each further one waits twice as long."""
+"""Seconds before the first retry where no balance came; each further one waits twice as long."""
 
 RETRY_JITTER: Final = 0.1
 """How much longer than that a retry may wait, so that accounts that failed together don't come together."""
 
 SLOW_DOWN_LIMIT: Final = 8
-"""Times the interval: the longest gap that "we ask too much" leads to."""
+"""Times the interval: the longest wait where the provider wants fewer calls."""
 
 RETRY_AFTER_LIMIT: Final = 86_400.0
 """Seconds: the longest that a provider's Retry-After is heeded."""
@@ -54,7 +54,7 @@ def step(
 ) -> State:
     """Return the state after a poll.
 
-    ``proven`` and ``suspension`` are what holds of the login after it. ``started`` is when the poll was sent
+    ``proven`` and ``suspension`` are the login's after the poll. ``started`` is when the poll was sent
     and ``now`` when it ended (Unix time), ``monotonic`` likewise; ``jitter`` is a number from 0 to 1 that
     differs between polls.
     """
@@ -128,7 +128,7 @@ def _after_balance(state: State, reading: Reading, terms: Terms, *, started: flo
 
 
 def _is_doubtful(state: State, reading: Reading) -> bool:
-    """Tell whether a 0 may be a wrong answer: there were stamps, and no code says that they have run out."""
+    """Return whether a 0 may be wrong: there were stamps, and no code says that they have run out."""
     known = state.available
     return not (state.doubted or reading.code.exhausted) and known is not None and known.stamps > 0
 

@@ -96,7 +96,7 @@ def _seen_then(calendar: Calendar, day: date) -> Likeness:
 
 
 def _before(today: int, likeness: Likeness) -> Likeness:
-    """Return what can be known of a day before today: of the days that it resembles those passed."""
+    """Return a likeness with the days before today alone: what can be known today."""
     causes = (
         (cause, tuple(day for day in days if day < today)[:OCCURRENCES], year)
         for cause, days, year in likeness.causes

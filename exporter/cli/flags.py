@@ -41,8 +41,8 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override] # its overloads are for other namespaces than argparse's
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        # Here each command tells of its own flags, and first: argparse would leave that to the one above it,
-        # and take what stands behind an unknown flag for a command.
+        # Here each command reports its own unknown flags, at once: argparse would leave that to the parser
+        # above it, and take what stands behind such a flag for a command.
         own = itertools.takewhile(lambda arg: arg not in (*_COMMANDS, "--"), args or ())
         self._reject([arg for arg in own if arg.startswith("-") and not self._knows(arg)])
         options, unknown = super().parse_known_args(args, namespace)

@@ -37,7 +37,7 @@ the loop for a quarter of a second: so long it takes to look at all that 10,000 
 
 
 _MEANT_FOR_OTHERS: Final = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir", "SSLKEYLOGFILE")
-"""With these libraries would write files: the figures for another program, the keys of TLS."""
+"""Variables that make libraries write files: metrics for another program, the keys of TLS."""
 
 
 def run(pace: Pace = PACE) -> NoReturn:
@@ -59,7 +59,7 @@ def run(pace: Pace = PACE) -> NoReturn:
 
 
 def main(arguments: Sequence[str], pace: Pace = PACE) -> int:
-    """Run a command line and return its exit code: 0, 1 for what can't be had, 2 for what is wrong in it."""
+    """Run a command line; return its exit code: 0, 1 for a failure, 2 for a wrong flag or configuration."""
     messages = Messages(log_format(arguments))
     try:
         options = parser(_daemon, _check, _demo, _simulator).parse_args(
@@ -173,7 +173,7 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
 
 
 def _in_colour() -> bool:
-    """Tell whether colours are wanted: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
+    """Return whether colours are wanted: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -31,14 +31,14 @@ class Messages:
             stdio.complain(f"{program}: error: {error}\nTry {program} --help")
 
     def warn(self, remark: str) -> None:
-        """Tell what in the configuration is seldom meant, as the daemon's log does."""
+        """Warn of what in the configuration is probably a mistake, as the daemon's log does."""
         if self._json:
             log.logger(form="json").warning("configuration", remark=remark)
         else:
             stdio.complain(f"warning: {remark}")
 
     def info(self, event: str, text: str, **fields: object) -> None:
-        """Tell what came out; the fields of the JSON line say what the text does."""
+        """Write a result; the fields of the JSON line say what the text says."""
         if self._json:
             log.logger(form="json", stream=sys.stdout).info(event, **fields)
         else:

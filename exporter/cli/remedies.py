@@ -1,4 +1,4 @@
-"""What to do where the exporter can't start: by the flag that names another file or address."""
+"""What to do where the exporter can't start: what is missing, which flag names another file or address."""
 
 import errno
 import os

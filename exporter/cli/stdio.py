@@ -1,4 +1,4 @@
-"""The standard streams as a process finds them: closed, full, without a reader, short of letters."""
+"""The standard streams, whatever their state: closed, full, without a reader, without some letters."""
 
 import os
 import sys

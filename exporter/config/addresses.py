@@ -46,7 +46,7 @@ def _split_url(value: object, schemes: tuple[str, ...]) -> SplitResult:
 
 
 def _is_host(host: str) -> bool:
-    """Tell whether it is a host name in ASCII or an IP address (IPv6 without brackets)."""
+    """Return whether it is a host name in ASCII or an IP address (IPv6 without brackets)."""
     if ":" in host:
         return bool(ipaddress.IPv6Address(host))  # ValueError where it is none
     return bool(_HOST.fullmatch(host))

@@ -22,12 +22,12 @@ _NAMES: Final = {
 
 
 def is_invisible(character: str) -> bool:
-    """Tell whether nothing is drawn for a character; blanks of every kind are not among these."""
+    """Return whether nothing is drawn for a character; blanks of every kind are not among these."""
     return unicodedata.category(character) in _CATEGORIES or character in _OTHERS
 
 
 def is_blank(character: str) -> bool:
-    """Tell whether a character is white space of any kind, line ends included."""
+    """Return whether a character is white space of any kind, line ends included."""
     return character.isspace() or unicodedata.category(character).startswith("Z")
 
 
@@ -41,10 +41,10 @@ def described(character: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Return a text as those compare it who don't see how it is written.
+    """Return a text for comparing: two that look alike to people become the same.
 
-    In Unicode's NFKC, case folded, without invisible characters and without white space around it. What is
-    folded stays as it is when it is folded once more.
+    In Unicode's NFKC, case folded, without invisible characters and without white space around it. Folding
+    a second time changes nothing.
     """
     if text.isascii() and text.isprintable():
         return text.casefold().strip()

@@ -1,4 +1,4 @@
-"""What in a username or a password is seldom meant, and costs logins where it isn't.
+"""Signs that a username or a password isn't what was meant: polling with a wrong one costs failed logins.
 
 No remark holds a piece of what it is about: it says what kind of character or form was found, and where.
 """
@@ -46,7 +46,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 
 
 def remarks(text: str, *, from_outside: bool) -> list[str]:
-    """Return what is seldom meant in a username or password, each as the rest of a sentence about it.
+    """Return the signs that a username or password isn't what was meant, each as the rest of a sentence.
 
     ``from_outside`` tells whether it comes from a file or a variable, where nothing takes off quotes and
     comments.
@@ -65,7 +65,7 @@ def remarks(text: str, *, from_outside: bool) -> list[str]:
 
 
 def is_empty(text: str) -> bool:
-    """Tell whether a text has nothing but blanks and invisible characters."""
+    """Return whether a text has nothing but blanks and invisible characters."""
     return _core(text)[0] == len(text)
 
 
@@ -120,7 +120,7 @@ def _forms(core: str) -> Iterator[str]:
 
 
 def _was_misread(text: str) -> bool:
-    """Tell whether UTF-8 was taken for Windows' or ISO's Western charset, as in ``Ã±``."""
+    """Return whether UTF-8 was taken for Windows' or ISO's Western charset, as in ``Ã±``."""
     for charset in ("cp1252", "latin-1"):
         with suppress(UnicodeError):
             if text.encode(charset).decode("utf-8") != text:

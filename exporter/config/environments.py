@@ -55,7 +55,7 @@ def _environment(name: str, where: Where, findings: Findings) -> Environment | N
 
 
 def _check_plaintext(environment: Environment, where: Where, findings: Findings) -> None:
-    """Reject that passwords travel in clear, even to a proxy, unless that is asked for."""
+    """Reject http:// to the provider, where passwords would travel in clear, unless that is allowed."""
     proxy = environment.proxy_url
     if not _is_loopback(environment.wsdl):
         key, text = "wsdl", "http:// would send passwords in clear"

@@ -13,7 +13,7 @@ from exporter.config.model import Account, Config, Environment
 from exporter.secret import REDACTED
 
 BATCH: Final = 50
-"""Accounts of a piece: a few milliseconds."""
+"""Accounts in a piece: to write them takes a few milliseconds."""
 
 _WIDTH: Final = 1_000_000  # characters of a line: none is folded
 _PLAIN: Final = re.compile(r"[A-Za-z/][A-Za-z0-9_.@/-]*")

@@ -1,4 +1,4 @@
-"""The files of TLS: there, and holding what they should, as a reload mustn't find out at the first call."""
+"""Checks TLS files with the configuration: a missing or broken one must not come up at the first call."""
 
 import ssl
 from pathlib import Path

@@ -25,7 +25,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # PyYAML without libyaml lets them i
 
 
 def fits_xml(text: str) -> bool:
-    """Tell whether a SOAP request can carry it: XML 1.0 has no way to write most control characters."""
+    """Return whether a SOAP request can carry it: XML 1.0 has no way to write most control characters."""
     return not _NOT_XML.search(text)
 
 

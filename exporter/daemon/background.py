@@ -13,8 +13,8 @@ from exporter.storage.engine import Storage, StorageError
 class Background:
     """Runs work beside the rest. To be made in a running event loop.
 
-    An error of the storage ends nothing: it is told of once, until the storage works again. Any other error
-    is a bug and sets ``stop``, as the daemon must not serve what stands still.
+    An error of the storage ends nothing: it is logged once, until the storage works again. Any other error is
+    a bug and sets ``stop``, as the daemon must not go on serving what nothing updates any more.
     """
 
     def __init__(self, stop: asyncio.Event, *, metrics: ExporterMetrics, log: FilteringBoundLogger) -> None:
@@ -44,7 +44,7 @@ class Background:
             await self.guarded(work)
 
     async def guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do work on the storage; it goes on without where that fails."""
+        """Do work that may use the storage; where the storage fails, take note of that and go on."""
         try:
             await work()
         except StorageError as error:

@@ -1,4 +1,4 @@
-"""How long the daemon waits before it does what nobody asked for just now. No flag or key changes it."""
+"""How often the daemon does its regular work, and how long it waits for what. No flag or key changes it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from exporter.account.policy import FIRST_POLLS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Seconds. Whoever starts the daemon may hand in others, as tests do that would only wait."""
+    """Seconds. Tests start the daemon with shorter ones."""
 
     first_polls: float = FIRST_POLLS
     """Over which the first polls are spread, for a handful of accounts."""
@@ -29,7 +29,7 @@ class Pace:
     """Between two lines in the log about accounts that go on failing: each is logged once by itself."""
 
     stop: float = 4.0
-    """That polls under way have to end when the daemon stops; supervisors kill after ten or more."""
+    """That polls under way have left when the daemon stops; supervisors kill it after ten or more."""
 
 
 PACE: Final = Pace()

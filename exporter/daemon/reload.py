@@ -41,11 +41,11 @@ class Reloading:
         self._log = log
         self._apply: Callable[[Config], Awaitable[None]] | None = None
         self._watch: Watch | None = None
-        self._refused: tuple[Path, ...] = ()  # what the latest configuration is made of, where it is refused
+        self._rejected: tuple[Path, ...] = ()  # files of the latest configuration, if it was rejected
         self._changing = asyncio.Lock()
         self._rendering = asyncio.Lock()
         self._rendered: tuple[Config, bytes] | None = None
-        # The one that is being loaded counts as loaded: where it is refused there is nobody to ask.
+        # The one that is being loaded counts as loaded: where it is rejected there is nobody to ask.
         metrics.config_loaded(clock.time())
 
     async def load(self) -> None:
@@ -58,7 +58,7 @@ class Reloading:
     async def start(self, apply: Callable[[Config], Awaitable[None]]) -> None:
         """Give the configuration to ``apply``, now and whenever it was loaded anew.
 
-        What ``apply`` raises as ConfigError refuses a new configuration.
+        A ConfigError that ``apply`` raises rejects the new configuration.
         """
         async with self._changing:
             self._apply = apply
@@ -81,13 +81,13 @@ class Reloading:
     async def reload(self) -> tuple[str, ...]:
         """Take up the configuration anew, all of it or nothing; return what is wrong with it."""
         errors = await self._reload()
-        # What was refused is as large as what was taken up, and hangs together with its error: it mustn't
-        # wait until the garbage collector looks around by itself. With 10,000 accounts this takes 0.1 s.
+        # A rejected configuration is as large as an accepted one, and its error keeps it alive in a cycle: it
+        # must not wait for the garbage collector's next run. With 10,000 accounts this takes 0.1 s.
         gc.collect()
         return errors
 
     async def reload_if_changed(self) -> None:
-        """Reload where files have changed and then stood still."""
+        """Reload where files have changed and then been unchanged for the quiet period."""
         watch, now = self._watch, self._clock.monotonic()
         if watch is None:
             return
@@ -103,7 +103,7 @@ class Reloading:
                 await self._use(config)
                 self._put_in_force(config, watch)
             except ConfigError as error:
-                self._refused = error.files
+                self._rejected = error.files
                 self._watch = self._watch and Watch(self._quiet, self._watched(), before)
                 self._metrics.config_refused()
                 for line in error.errors:
@@ -120,7 +120,7 @@ class Reloading:
         self._metrics.config_loaded(self._clock.time())
 
     def _put_in_force(self, config: Config, watch: Watch | None) -> None:
-        self.config, self._watch, self._refused = config, watch, ()
+        self.config, self._watch, self._rejected = config, watch, ()
         self._rendered = None
 
     def _read(self, before: Signature | None) -> tuple[Config, Watch | None]:
@@ -132,8 +132,8 @@ class Reloading:
         return signature(self._watched()) if self._watch else None
 
     def _watched(self) -> list[Path]:
-        # What a refused configuration names beyond the running one may be what is to be put right.
-        return [*(self.config.watched() if self.config else ()), *self._refused]
+        # A file that only the rejected configuration names may be the one that has to be corrected.
+        return [*(self.config.watched() if self.config else ()), *self._rejected]
 
 
 async def _rendered(config: Config) -> bytes:

@@ -1,4 +1,4 @@
-"""What is asked of the system for a whole process: signals, open files."""
+"""Signals, and the limit of open files: what the system knows for the whole process."""
 
 import asyncio
 import resource
@@ -14,8 +14,8 @@ _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 def stop_signals_held() -> Iterator[None]:
     """Have SIGTERM and SIGINT wait until ``stop_signals`` takes them.
 
-    As an exception that is thrown in anywhere they would leave half an event loop behind, which complains, or
-    be lost in a callback that can't raise.
+    As exceptions raised at any point they could leave half an event loop behind, which complains, or be lost
+    in a callback that can't raise.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     try:
@@ -26,7 +26,7 @@ def stop_signals_held() -> Iterator[None]:
 
 @asynccontextmanager
 async def stop_signals() -> AsyncIterator[asyncio.Event]:
-    """Give an event that SIGTERM or SIGINT sets, also one that was held until now.
+    """Give an event that SIGTERM or SIGINT sets, also one that has waited until now.
 
     SIGHUP does nothing yet, above all not its default.
     """

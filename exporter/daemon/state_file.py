@@ -1,4 +1,4 @@
-"""The file that survives a restart: whose tables are in it, in the order in which they came to be."""
+"""The state file as the daemon and ``check`` open it: the steps that make its tables, and what mends them."""
 
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from exporter.storage.engine import Storage
 from exporter.storage.migrations import Step
 
 STEPS: Final[tuple[Step, ...]] = (migrations.first, open_tries, states.unconfirmed)
-"""All that was ever done to the tables: only appended to."""
+"""All changes of the tables since version 1, in their order: a new one goes to the end."""
 
 
 def mending(*, exclusive: bool) -> tuple[Step, ...]:

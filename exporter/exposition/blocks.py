@@ -1,4 +1,4 @@
-"""The lines of accounts that stand beside each other, joined: one that changes costs its block's joining.
+"""The lines of accounts, joined in blocks: where one account changes only its block is joined anew.
 
 Bytes are never changed, only replaced: a client that reads slowly keeps those that it was given.
 """

@@ -1,7 +1,7 @@
 """What ``/metrics`` serves: an account's lines are rendered when its state changes, a scrape joins them.
 
-The bytes are those that prometheus_client would write for the same state (the tests hold them together); it
-renders everything at every scrape, which takes long with thousands of accounts.
+The bytes are those that prometheus_client would write for the same state (tests compare them); it renders
+everything at every scrape, which takes long with thousands of accounts.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ TURN: Final = 64
 """Accounts that are rendered before others have their turn on the loop: a millisecond or two."""
 
 STEPS: Final = 3
-"""Steps of the loop in a turn of the others: a small request takes as many from its bytes to its answer."""
+"""Steps of the loop that others get in a turn: a small request needs as many from its bytes to its answer."""
 
 LONGEST_TURN: Final = 0.002
-"""Seconds after which the others' turn ends with the step: where all are busy a scrape mustn't starve."""
+"""Seconds after which no further step of such a turn begins: on a busy loop a scrape mustn't starve."""
 
 _END: Final[dict[Form, bytes]] = {"text": b"", "openmetrics": OPENMETRICS_END}
 _SMALL: Final = 64 * 1024  # bytes: less is compressed without a thread
@@ -77,8 +77,8 @@ class _Compressed:
 class Exposition:
     """The metrics of all accounts and of the exporter itself, ready to serve.
 
-    ``metrics`` are the exporter's own, ``None`` for none. By the ``clock`` figures leave the exposition when
-    they get stale, and counts get old enough to be told, without a poll.
+    ``metrics`` are the exporter's own, ``None`` for none. By the ``clock``, without a poll, figures leave the
+    exposition when they get stale, and new counts go from 0 to their value.
     """
 
     def __init__(self, metrics: ExporterMetrics | None, clock: Clock) -> None:

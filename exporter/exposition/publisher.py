@@ -1,7 +1,7 @@
 """From state to storage to exposition: changed states are stored in batches, and shown once stored.
 
-So a counter that was shown never goes back: after a kill it goes on from what is stored, which is at least
-that.
+So a counter never goes back, even after a kill: it goes on from what is stored, which is at least what was
+shown.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from exporter.storage.states import save
 
 
 class Publisher:
-    """Stores and shows what has changed. Where the storage fails only the stamp counters stand still."""
+    """Stores and shows what has changed. While the storage fails only the stamp counters aren't updated."""
 
     def __init__(self, accounts: Accounts, storage: Storage, exposition: Exposition) -> None:
         self._accounts = accounts

@@ -40,7 +40,7 @@ class Fingerprints:
             return await asyncio.to_thread(_make, password)
 
     async def match(self, password: Secret, fingerprint: Fingerprint) -> bool:
-        """Tell whether a fingerprint is a password's. One that can't be computed here counts as the same."""
+        """Return whether a fingerprint is a password's; one that can't be computed here counts as its own."""
         async with self._computing:
             return await asyncio.to_thread(_match, password, fingerprint)
 

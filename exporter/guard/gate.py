@@ -32,7 +32,7 @@ JUMP: Final = 1.0
 OUTAGE: Final = 600.0
 """Seconds without any answer of a provider after which the next one lets open tries lapse early."""
 
-_STRANGE: Final = 64  # tries of a login that are remembered to have carried another password than the present
+_STRANGE: Final = 64  # latest tries of a login whose passwords are remembered, to know those with another one
 
 
 class ResumeTooSoonError(Exception):
@@ -45,7 +45,7 @@ class ResumeTooSoonError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Permit:
-    """Leave to send one try, while its record surely stands: a frozen process must not send it hours later.
+    """Permission to send one try, until it could have lapsed: a frozen process must not send it hours later.
 
     ``number`` is that of the try; ``at`` (Unix time) and ``start`` (monotonic) are when it was asked for.
     """
@@ -66,8 +66,8 @@ class _Permit:
 class Gate:
     """Lets tries through, and keeps what became of them. To be made in a running event loop.
 
-    ``codes`` gives the meaning of a stored number, ``refused`` is the code that a login is suspended for
-    which has used up its tries. ``storage_failed`` is told of errors that nobody else is told of.
+    ``codes`` gives the meaning of a stored number, ``refused`` is the code of the suspension of a login that
+    has used up its tries. ``storage_failed`` is called with those errors that no caller gets.
     """
 
     def __init__(
@@ -367,7 +367,7 @@ class Gate:
         else:
             then()
 
-    # The world outside. ---------------------------------------------------------------------------------
+    # Outages, and clocks that jump. ---------------------------------------------------------------------
 
     def _listen(self, provider: str, *, answered: bool) -> None:
         """Notice the end of an outage: open tries whose answers got lost in it lapse early then."""

@@ -1,7 +1,7 @@
 """The guard's ledger: what is decided about a login's tries, as transactions on the storage.
 
-Each function here runs in the storage's thread, within a transaction; together they are what a kill at any
-moment must not get around. Times are Unix time. Where a credential's record isn't known to be, or not to be,
+Each function here runs in the storage's thread, within a transaction: what they decide holds though the
+process is killed at any moment. Times are Unix time. Where it isn't known whether a credential's record is
 that of the login's password, ``Unsure`` is returned and nothing is done.
 """
 
@@ -63,7 +63,7 @@ def charge(
 def accept(db: sqlite3.Connection, login: Login, number: int | None, now: float) -> None:
     """Hold nothing against a login any more, nor against this credential: the provider has let it in.
 
-    A try that is under way elsewhere has still to tell its outcome.
+    A try that is under way in another process stays: its outcome is still to come.
     """
     db.execute(
         "DELETE FROM try WHERE login = ? AND (id IS ? OR kind <> ? OR over_at <= ?)",

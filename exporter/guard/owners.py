@@ -1,4 +1,4 @@
-"""Whose the records of refused credentials are: told by fingerprints, once for each record and password."""
+"""Which record of a refused credential is whose: fingerprints tell, once for each record and password."""
 
 from exporter.account.login import Login
 from exporter.guard import records
@@ -14,7 +14,7 @@ class Owners:
         self._storage = storage
         self._codes = codes
         self._fingerprints = Fingerprints()
-        # Of the records that this process has made or compared: it needs no fingerprint to tell.
+        # By record, those that this process has made or compared: they need no fingerprint any more.
         self._logins: dict[int, Login] = {}
 
     async def identify(self, login: Login) -> Record | None:

@@ -1,7 +1,7 @@
 """What is kept of credentials that were refused: fingerprint, refusals, suspension.
 
 Each function runs in the storage's thread, within a transaction. Times are Unix time. Whether a record is
-that of a login's password can't be told there, as it takes long: ``Unsure`` is returned where it isn't known.
+that of a login's password isn't found out here, as that takes long: ``Unsure`` means that it isn't known.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ Codes = Callable[[int], Code]
 
 
 class Unsure:
-    """A record of the login may be this password's: that is to be found out first."""
+    """A record of the login may be this password's: the caller has to find out first (``Owners``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Refusals on their way into the storage: what can't be kept yet suspends in memory, and is kept later."""
+"""Refusals on their way into the storage: one that can't be kept yet suspends in memory and is kept later."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from exporter.storage.engine import Storage, StorageError
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """Of which login, by which try, and when that was sent (Unix time)."""
+    """A refusal: of which login, in answer to which try, and when that was sent (Unix time)."""
 
     login: Login
     number: int | None
@@ -24,7 +24,7 @@ class _Refusal:
 
 
 class Refusals:
-    """Keeps refusals. Until that is done their tries are open: it takes long, and the storage may fail.
+    """Keeps refusals. Until one is kept its try stays open: keeping takes long, and the storage may fail.
 
     ``codes``, ``refused`` and ``storage_failed`` are the gate's.
     """
@@ -47,11 +47,11 @@ class Refusals:
         self._owed: list[_Refusal] = []
 
     def __contains__(self, login: Login) -> bool:
-        """Tell whether a refusal of a login isn't kept yet."""
+        """Return whether a refusal of a login isn't kept yet."""
         return login in self._pending
 
     def refuse(self, login: Login, number: int, reading: Reading, started: float) -> "asyncio.Task[None]":
-        """Take a refusal to heart at once, and have it kept by the task that is returned."""
+        """Apply a refusal to its login at once; the task that is returned keeps it in the storage."""
         login.proven = False
         login.open = True
         login.refusals += 1

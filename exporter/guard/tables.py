@@ -2,8 +2,8 @@
 
 ``try`` has a row for each try that is under way, or whose outcome isn't known: an *open try*. It belongs to
 the login, as nobody knows any more which password it carried. ``credential`` has a row for each password of a
-login that was refused, told by its fingerprint. ``login`` has how often an open try of a login has lapsed
-since it was last accepted, and ``resumption`` when somebody last gave it a new try.
+login that was refused, recognised by its fingerprint. ``login`` has how often an open try of a login has
+lapsed since it was last accepted, and ``resumption`` when somebody last gave it a new try.
 """
 
 import sqlite3
@@ -20,11 +20,11 @@ class Kind(IntEnum):
     """What is known of a try in the storage."""
 
     UNDER_WAY = 0
-    """It was begun. Once it must be over and still is under way, its process was killed or frozen."""
+    """It was begun. Where its time is over and it is still under way, its process was killed or frozen."""
     ON_THE_WAY = 1
     """Its answer got lost on the way."""
     FROM_SERVICE = 2
-    """The service answered, and nobody knows what."""
+    """The service answered, and what that means isn't known."""
     GIVEN_BACK = 3
     """It didn't count. Only the distance to the next one is kept."""
 

@@ -20,7 +20,7 @@ LAPSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 24.0)
 """Hours after which open tries lapse that the service answered, each counted from the one before."""
 
 RELIEVE_EVERY: Final = HOUR
-"""Seconds between two tries of a login that lapse early, as the provider answers again."""
+"""Seconds between two tries of a login that lapse early because the provider answers again (``relieve``)."""
 
 Mark = tuple[int, str, float, float]
 """A try of a proven login: its number, the login's key, when it began and when it must be over."""
@@ -80,7 +80,7 @@ def accept_again(db: sqlite3.Connection, closed: Iterable[tuple[str, int, float]
 
 
 def give_back(db: sqlite3.Connection, number: int) -> None:
-    """Let a try count no more that was sent: the next one keeps its distance all the same."""
+    """Close a try that was sent and doesn't count; the next one still keeps its distance from it."""
     db.execute("UPDATE try SET kind = ? WHERE id = ?", (Kind.GIVEN_BACK, number))
 
 
@@ -101,9 +101,9 @@ def leave_open(
 
 
 def assume_open(db: sqlite3.Connection, keys: Iterable[str], now: float) -> None:
-    """Take it that logins have used up their tries: what was held against them is lost.
+    """Assume that logins have used up their tries: what was kept of them is lost.
 
-    They lapse one after the other, as those do that nobody could read.
+    These open tries lapse one after the other, as those do whose answers couldn't be understood.
     """
     found = {
         key for (key,) in db.execute("SELECT DISTINCT login FROM try WHERE kind <> ?", (Kind.GIVEN_BACK,))
@@ -117,8 +117,8 @@ def assume_open(db: sqlite3.Connection, keys: Iterable[str], now: float) -> None
 def lapse(db: sqlite3.Connection, key: str, now: float) -> None:
     """Let those open tries of a login lapse whose time has come.
 
-    Those that the service answered do one at a time, each after a longer while: what nobody can read may well
-    be a refusal, and would be tried again and again.
+    Those that the service answered lapse one at a time, each after a longer while: an answer that can't be
+    understood may well be a refusal, and the login would be tried again and again.
     """
     tries = open_tries(db, key)
     for one in tries:
@@ -139,9 +139,9 @@ def lapse(db: sqlite3.Connection, key: str, now: float) -> None:
 
 
 def relieve(db: sqlite3.Connection, provider: str, now: float) -> None:
-    """Let one open try of each login at a provider lapse whose answer got lost on the way.
+    """Let one open try of each login at a provider lapse early, of those whose answers got lost on the way.
 
-    For when that answers again after an outage; for each login once an hour at the most.
+    To be called when the provider answers again after an outage; for each login once an hour at most.
     """
     lost = db.execute(
         "SELECT login, min(id) FROM try LEFT JOIN login ON key = try.login "
@@ -159,7 +159,7 @@ def relieve(db: sqlite3.Connection, provider: str, now: float) -> None:
 
 
 def held(db: sqlite3.Connection, key: str, tries: Sequence[Try], surplus: int, now: float) -> Held:
-    """Return until when a login waits whose open tries are so many too many, and one."""
+    """Return until when a login is held: until ``surplus`` + 1 of its open tries have lapsed."""
     lapses, lapsed_at = _lapses(db, key)
     answered = [one for one in tries if one.kind is Kind.FROM_SERVICE]
     others = [one for one in tries if one.kind is not Kind.FROM_SERVICE]
@@ -170,7 +170,7 @@ def held(db: sqlite3.Connection, key: str, tries: Sequence[Try], surplus: int, n
 
 
 def distance(db: sqlite3.Connection, key: str, strange: Collection[int]) -> float:
-    """Return the time before which no try is sent, by the last ones of the login."""
+    """Return the time before which no try is sent, to keep a distance from the login's last ones."""
     rows = db.execute("SELECT id, next_at FROM try WHERE login = ?", (key,)).fetchall()
     return max((float(next_at) for number, next_at in rows if number not in strange), default=0.0)
 

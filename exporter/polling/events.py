@@ -1,4 +1,4 @@
-"""What the log tells of accounts: what is new, and no more."""
+"""What is logged about accounts: what changes, and not each poll."""
 
 import shlex
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ class Events:
         self._undocumented: set[int] = set()
 
     def polled(self, account: Account, before: State, after: State, outcome: Outcome) -> None:
-        """Tell of a poll that ended so, by what is known of the account before and after."""
+        """Log a poll that ended so, by what is known of the account before and after."""
         if isinstance(outcome, Reading) and not outcome.code.documented:
             self._tell_undocumented(account, outcome.code.number)
         if after.doubted and not before.doubted and after.available:

@@ -28,7 +28,7 @@ class Roster:
     ``states`` are those that the storage had at the start, by ``Account.guard_key``. ``remembered`` are the
     keys of which the guard remembers a refused credential, with a suspension where there is one: whether it
     is the present one is looked at before these accounts are polled, which takes a while for each.
-    ``arrange`` is told which accounts are to be shown, in their order. First polls are spread over
+    ``arrange`` is given the names of the accounts to show, in their order. First polls are spread over
     ``first_polls`` seconds and a little for each account.
     """
 
@@ -154,10 +154,10 @@ class Roster:
                 self._add(account, due)
 
     def spread(self, names: Sequence[str]) -> list[float]:
-        """Return when accounts are due instead that became overdue together, on the monotonic clock.
+        """Return new due times, on the monotonic clock, of accounts that became overdue together.
 
-        They are those of a time in which the process or its machine stood still, the longest overdue first,
-        and come evenly spread as at a start.
+        They became so while the process or its machine was stopped. The longest overdue comes first; they are
+        spread evenly, as at a start.
         """
         now, wall = self._clock.monotonic(), self._clock.time()
         due = []

@@ -15,9 +15,9 @@ CRASH_DELAY: Final = 60.0
 """Seconds until a key whose poll raised (a bug) is due again where nobody can say."""
 
 STOOD_STILL: Final = 5.0
-"""Seconds by which the timer must be late for the process to have been stopped, or its machine."""
+"""A timer that is so many seconds late means that the process, or its machine, was stopped meanwhile."""
 
-_REMOVED: Final = 64  # removed keys in the heap that are no matter however few others there are
+_REMOVED: Final = 64  # removed keys that may stay in the heap however few others there are
 
 
 class _Entry:
@@ -47,10 +47,10 @@ class Scheduler:
     """Runs ``poll(key)`` for each key when it is due.
 
     ``poll`` returns the time of the next poll, on the event loop's clock, or ``None`` where there is to be
-    none. ``late`` is told how many seconds after its due time each poll starts; ``crashed`` is told the key
-    and the exception of a poll that raised, and returns in how many seconds the key is due again. ``overdue``
-    is told the keys that became due while the process stood still, the first due first, and returns when each
-    is due instead. To be used in the event loop's thread.
+    none. ``late`` gets how many seconds after its due time each poll starts; ``crashed`` gets the key and the
+    exception of a poll that raised, and returns in how many seconds the key is due again. ``overdue`` gets
+    the keys that became due while the process was stopped, the first due first, and returns when each is due
+    instead. To be used in the event loop's thread.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Scheduler:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[str] = set()
-        self._held: dict[str, _Entry] = {}  # those added anew and due while their key's last poll goes on
+        self._deferred: dict[str, _Entry] = {}  # added anew and due, while their key's last poll goes on
         self._stopping = False
 
     def limit(self, group: str, polls: int) -> None:
@@ -153,7 +153,7 @@ class Scheduler:
         while group.waiting and group.under_way < group.limit and not self._stopping:
             entry = group.waiting.popleft()
             if entry.key in self._under_way:
-                self._held[entry.key] = entry
+                self._deferred[entry.key] = entry
             elif not entry.removed:
                 self._under_way.add(entry.key)
                 group.under_way += 1
@@ -176,9 +176,9 @@ class Scheduler:
                 due = self._loop.time() + CRASH_DELAY
             entry.group.under_way -= 1
             self._under_way.discard(entry.key)
-            held = self._held.pop(entry.key, None)
-            if held:
-                self._push(held, held.due)
+            deferred = self._deferred.pop(entry.key, None)
+            if deferred:
+                self._push(deferred, deferred.due)
             if due is not None and not entry.removed and not self._stopping:
                 self._push(entry, due)
             self._fill(entry.group)

@@ -10,7 +10,7 @@ from exporter.secret import Secret
 
 
 class Permit(Protocol):
-    """The guard's leave to send one try."""
+    """The guard's permission to send one try."""
 
     def password(self) -> Secret:
         """Return the password to send: to be called when a connection is there, and not a moment sooner.
@@ -51,7 +51,7 @@ class Provider(Protocol):
     def success(self) -> str: ...  # the label of the code that a healthy account is answered
 
     async def ready(self, limit: float) -> Failure | None:
-        """Have what is needed to ask, waiting at most ``limit`` seconds; return why it can't be had."""
+        """Get what is needed to ask, waiting at most ``limit`` seconds; return why it can't be had."""
         ...
 
     async def ask(self, balance: Balance, gate: Gate) -> Tried | Held:

@@ -1,4 +1,4 @@
-"""The environments' providers: connections to those that are used, made anew where a reload changes them."""
+"""The providers of the environments in use, with connections; a reload replaces those that it changes."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping

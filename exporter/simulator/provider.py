@@ -1,4 +1,4 @@
-"""The simulated provider without its wire: simulated time, its accounts, and who answers a call."""
+"""The simulated provider without HTTP and SOAP: simulated time, its accounts, and who answers a call."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

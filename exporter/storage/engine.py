@@ -27,8 +27,8 @@ Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 
 PATIENCE: Final = 8.0
-"""Seconds after which those who wait are told that the disk stands still: longer than another process may
-keep it waiting."""
+"""Seconds after which those who wait get an error, as the disk doesn't answer: longer than another process
+may keep the file."""
 
 CLOSE_SECONDS: Final = 2.0
 """How long a close waits for the disk."""
@@ -46,7 +46,7 @@ class _Waiting:
     future: "asyncio.Future[Any]"
     result: Any = None
     error: Exception | None = None
-    withdrawn: bool = False  # who waited was told that nothing became of it
+    withdrawn: bool = False  # who waited got an error, so it must not be done any more
 
 
 class Storage:

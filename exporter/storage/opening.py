@@ -1,4 +1,4 @@
-"""Opening a state file: that it lies where it lasts, is ours, whole and nobody else's, and up to date."""
+"""Opens a state file: checks that it lasts, is ours, undamaged and not in use, and brings it up to date."""
 
 import os
 import sqlite3

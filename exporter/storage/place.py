@@ -1,7 +1,7 @@
-"""Where the state file lies: whether what is kept there lasts, who else has it, whether it is still the same.
+"""Where the state file lies: whether it lasts there, who else has it, whether it is still the same file.
 
-All that is asked of the system here is asked by name: closing a descriptor of the file would drop the locks
-that SQLite holds on it. Descriptors of the kind ``O_PATH`` are no such.
+The system is asked by the file's name, not by a descriptor: closing one would drop the locks that SQLite has
+on the file. Descriptors opened with ``O_PATH`` don't do that.
 """
 
 import errno
@@ -39,12 +39,12 @@ def resolved(path: Path) -> Path:
 
 
 def unusable(path: Path, what: str, reason: str | None) -> StorageError:
-    """Return the error to raise where the system refuses a file."""
+    """Return the error to raise where a file can't be used."""
     return StorageError(f"{path}: {what}: {reason}; --storage.path can name another place")
 
 
 def check(path: Path, file: Path) -> None:
-    """See that a file is one whose memory lasts and that nobody else can have by another name.
+    """Check that a file lasts where it lies, and that nobody else can have it by another name.
 
     Raises StorageError.
     """
@@ -102,7 +102,7 @@ def _mount_id(path: Path) -> int | None:
 class Lock:
     """The right of one daemon to a state file. It goes with the process, however that ends.
 
-    Three locks, as each of the names can be deleted while it is held: one on ``state.db.lock``, one on the
+    Three locks, as each of the names can be deleted while it is locked: one on ``state.db.lock``, one on the
     file itself, and a name in the kernel for its place, which no other process of this machine (of this
     container) can have as well. Raises StorageError where another daemon has one of them.
     """
@@ -205,7 +205,7 @@ def _claim(file: Path) -> socket.socket | None:
 
 
 class Alone:
-    """That no daemon has a state file, for a moment: while ``check`` looks at it and opens it."""
+    """Keeps daemons from a state file for a moment: while ``check`` looks at it and opens it."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
@@ -217,7 +217,7 @@ class Alone:
 
 
 def moment_alone(file: Path) -> Alone | None:
-    """See that no daemon has a file; return ``None`` where one has it, or where that can't be told."""
+    """Lock daemons out of a file; return ``None`` where one has it, or where that isn't known."""
     try:
         descriptor = os.open(file.with_name(file.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

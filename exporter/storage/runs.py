@@ -63,7 +63,7 @@ def look(path: Path, file: Path, lock: Lock | None) -> str | None:
 
 
 def _runs(file: Path) -> list[tuple[str, float | None]]:
-    """Return the runs that the file itself tells of, without its log, the latest last."""
+    """Return the runs that stand in the file itself, without its log, the latest last."""
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as connection:
             return connection.execute("SELECT id, ended FROM run ORDER BY number").fetchall()
@@ -91,7 +91,7 @@ def note(connection: sqlite3.Connection, lost: str | None, now: float) -> None:
 
 
 def settle(connection: sqlite3.Connection, lock: Lock, run: str) -> None:
-    """See that the file itself tells of a run, then let the lock's file name it. Raises OSError."""
+    """Try to get a run's row into the file itself; then let the lock's file name it. Raises OSError."""
     _, logged, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if logged == moved:
         lock.write(run)
@@ -103,11 +103,11 @@ def end(connection: sqlite3.Connection, run: str, now: float) -> None:
 
 
 def damage(connection: sqlite3.Connection) -> str | None:
-    """Return what was lost, as long as nobody has drawn the conclusions."""
+    """Return what was lost, until that has been dealt with."""
     row = connection.execute("SELECT what FROM damage ORDER BY at LIMIT 1").fetchone()
     return None if row is None else str(row[0])
 
 
 def forget_damage(connection: sqlite3.Connection) -> None:
-    """Forget what was lost: in the transaction that draws the conclusions."""
+    """Forget what was lost: in the transaction that deals with it."""
     connection.execute("DELETE FROM damage")

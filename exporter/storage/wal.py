@@ -1,7 +1,7 @@
 """SQLite's write-ahead log, read as SQLite reads it after a kill, to see whether something of it is lost.
 
-SQLite takes what is whole from the start and passes over the rest without a word: most often rightly, as what
-a kill has cut off was never committed. So here it is looked for what was. The format:
+SQLite takes what is whole from the start and silently skips the rest: most often rightly, as what a kill has
+cut off was never committed. Here the rest is searched for what was committed. The format:
 https://www.sqlite.org/fileformat2.html#walformat and https://www.sqlite.org/walformat.html
 """
 
@@ -31,7 +31,7 @@ def damage(log: Path) -> str | None:
         return f"{log.name} is damaged: its header is wrong"
     salts, frames = data[16:24], range(_HEADER.size, len(data), _FRAME.size + size)
     committed, place = _follow(data, size)
-    # What is left of earlier rounds bears other salts; what was given up for want of room ends in no commit.
+    # What is left of earlier rounds bears other salts; what was given up for lack of space ends in no commit.
     for number in range(place, len(frames)):
         start = frames[number]
         head = data[start : start + _FRAME.size]

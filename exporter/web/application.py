@@ -1,4 +1,4 @@
-"""The HTTP server: the paths of the contract. A scrape reads; nothing here ever calls the provider."""
+"""The paths of the HTTP server. A scrape only reads; nothing here ever calls the provider."""
 
 import asyncio
 import gzip
@@ -54,7 +54,7 @@ def application(
     deliveries: Deliveries,
     login_rejected: Callable[[], None] = lambda: None,
 ) -> web.Application:
-    """Return the routes of the exporter; ``login_rejected`` is called for each that found no turn."""
+    """Return the routes of the exporter; ``login_rejected`` is called where a login isn't checked in time."""
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         form: Form = "openmetrics" if prefers_openmetrics(request.headers.get("Accept", "")) else "text"
@@ -124,7 +124,7 @@ def application(
 
 
 async def _shown(endpoints: Endpoints) -> None:
-    """Let a request wait that comes during the start: it would be told that there are no accounts."""
+    """Let a request wait that comes during the start: it would find no accounts."""
     if not endpoints.shown.is_set():
         try:
             async with asyncio.timeout(_START):

@@ -22,7 +22,7 @@ TURN: Final = 8.0
 Prometheus gives a scrape 10 by default.
 """
 
-_BCRYPT_BYTES: Final = 72  # bcrypt looks no further; the package refuses what is longer
+_BCRYPT_BYTES: Final = 72  # bcrypt looks no further; the package rejects what is longer
 
 
 class Admission(Enum):
@@ -50,8 +50,8 @@ class BasicAuth:
     """Checks the Authorization header against users and their bcrypt hashes, which can be replaced.
 
     They are checked one at a time, as guessing must not take more than one core: in turns the one that came
-    last and the one that has waited for longest. What turns out to be wrong is answered once nobody waits any
-    more. So who has the right one soon gets in, though many guess: they wait for their answers meanwhile.
+    last and the one that has waited for longest. Wrong ones are answered only once none waits any more. So
+    the right one soon gets in, though many guess: they wait for their answers meanwhile.
     """
 
     def __init__(self, users: Mapping[str, bytes]) -> None:

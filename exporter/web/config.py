@@ -38,7 +38,7 @@ _CLIENT_AUTH: Final = {
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
-# The salt's last character holds two bits: what has others the library refuses.
+# The salt's last character holds two bits: the library rejects any other.
 _BCRYPT: Final = re.compile(
     r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}"
 )

@@ -1,4 +1,7 @@
-"""The connections of clients: how many there may be, and which of them end for others."""
+"""The connections of clients: how many there may be, and which is closed to make room for a new one.
+
+Requests beyond ``--web.max-requests`` get their 503 in ``delivery``.
+"""
 
 import asyncio
 import resource
@@ -14,7 +17,7 @@ from exporter.web.answers import plain, shorten
 from exporter.web.protection import Protection
 
 CLIENTS: Final = 512
-"""Connections at a time, where the process may open twice as many files: one more ends an idle one."""
+"""The most connections at a time, where the process may open twice as many files."""
 
 _HANDSHAKE: Final = 10.0  # seconds for TLS to be agreed on
 _GOODBYE: Final = 2.0  # seconds for it to be ended on both sides

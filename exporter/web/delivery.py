@@ -1,4 +1,4 @@
-"""How a body is sent, to clients that read quickly, slowly or not at all."""
+"""How many requests are answered at a time (others get a 503), and how bodies are sent to slow clients."""
 
 import asyncio
 import time
@@ -38,9 +38,9 @@ class _Delivery:
 
 
 class Deliveries:
-    """Answers under way, so many at a time, and what clients that don't read make us hold.
+    """Answers under way, ``most`` at a time, and the bytes that wait in memory for clients that don't read.
 
-    ``rejected`` is called for a request that found no place, ``dropped`` for an answer that ended for others.
+    ``rejected`` is called for a request that found no place, ``dropped`` for an answer cut off to make room.
     """
 
     def __init__(

@@ -61,7 +61,7 @@ def resume(do: Resume | None) -> Handler:
 
 
 def is_cross_site(request: web.Request) -> bool:
-    """Tell whether a browser sent this from a page of another site.
+    """Return whether a browser sent this from a page of another site.
 
     Source: the headers Origin (RFC 6454) and Sec-Fetch-Site (W3C Fetch Metadata); programs send neither.
     """

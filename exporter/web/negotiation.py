@@ -1,8 +1,8 @@
-"""What a client takes: the headers Accept, Accept-Encoding and Accept-Language."""
+"""What a client accepts: the headers Accept, Accept-Encoding and Accept-Language."""
 
 
 def prefers_openmetrics(accept: str) -> bool:
-    """Tell whether an Accept header asks for OpenMetrics rather than the text format.
+    """Return whether an Accept header asks for OpenMetrics rather than the text format.
 
     The highest quality wins, of equal ones the first; anything else gets the text format, as with other
     exporters.
@@ -15,7 +15,7 @@ def prefers_openmetrics(accept: str) -> bool:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether an Accept-Encoding header allows gzip; ``gzip;q=0`` doesn't."""
+    """Return whether an Accept-Encoding header allows gzip; ``gzip;q=0`` doesn't."""
     found = dict(reversed(qualities(accept_encoding)))
     return found.get("gzip", found.get("*", 0.0)) > 0
 

@@ -1,6 +1,6 @@
-"""How the server protects itself: what ``--web.config.file`` comes to, and what is in force.
+"""What protects the server: the content of ``--web.config.file``, and what of it is in force.
 
-Small, as it is needed at every start; what reads the file is not.
+``config`` reads the file: it is a module of its own, as it takes long to import and few servers need it.
 """
 
 import ssl

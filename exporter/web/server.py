@@ -1,4 +1,4 @@
-"""The listening: sockets, TLS and basic auth, taken up anew when their files change."""
+"""The HTTP server: it listens, and takes up TLS and basic auth anew when their files change."""
 
 import logging
 import time
@@ -32,8 +32,8 @@ _AIOHTTP: Final = logging.getLogger("aiohttp.server")
 
 
 class Server:
-    """Serves the endpoints on all addresses, ``max_requests`` requests at a time (0 for as many as there
-    may be connections, but one in eight).
+    """Serves the endpoints on all addresses, ``max_requests`` requests at a time; 0: seven for each eight
+    connections that there may be, which is the most in any case.
 
     ``web_config`` is the file of ``--web.config.file``, if any. Raises ConfigError where that is wrong.
     """
@@ -139,7 +139,7 @@ class Server:
                 self._log.error("web configuration not reloaded", error=line)
         self._errors = errors
         self._metrics.web_config_rejected()
-        # What it names beyond the one in use may be what is to be put right.
+        # A file that only the rejected one names may be the one that has to be corrected.
         self._look_at(tuple(dict.fromkeys((*self._config.files, *files))), before)
 
     def _look_at(self, files: tuple[Path, ...], before: Signature) -> None:

@@ -66,8 +66,8 @@ class Builder:
     """Builds the value of one document from the parser's events.
 
     Without ``lines`` it is quick and raises the first fault; with them it notes the line of every place,
-    collects the faults that can be read past, and remarks on text that YAML takes for less or more than it
-    looks like.
+    collects the faults that can be read past, and remarks on text that YAML reads differently from how it
+    looks.
     """
 
     def __init__(self, text: str, vocabulary: Vocabulary, lines: dict[Place, int] | None = None) -> None:
@@ -223,7 +223,7 @@ class Builder:
 
 
 def may_be_shown(key: str, value: object) -> bool:
-    """Tell whether a key that isn't known can stand in a message, as far as it alone can tell.
+    """Return whether a key that isn't known can stand in a message, as far as it alone can tell.
 
     ``{password: x,hunter2}`` gives a key hunter2 without a value, ``{password:hunter2}`` one with a colon.
     """
@@ -241,7 +241,7 @@ def _merges(event: Any) -> bool:
 
 
 def _is_rest_of_number(event: Any) -> bool:
-    """Tell whether a key is what follows the comma in ``{warning: 5,000}``."""
+    """Return whether a key is what follows the comma in ``{warning: 5,000}``."""
     return isinstance(event, yaml.ScalarEvent) and event.implicit[0] and bool(_DIGITS.fullmatch(event.value))
 
 
@@ -268,7 +268,7 @@ def _syntax_fault(error: yaml.YAMLError, source: str) -> FaultError:
 
 
 def _is_at_tab(source: str, mark: Any) -> bool:
-    """Tell whether a mark is at a tab, or behind one where its line begins or a value does."""
+    """Return whether a mark is at a tab, or behind one where its line begins or a value does."""
     before = source[source.rfind("\n", 0, mark.index) + 1 : mark.index]
     indentation = before[: len(before) - len(before.lstrip(" \t-"))]
     return source[mark.index : mark.index + 1] == "\t" or "\t" in indentation or before.endswith(":\t")

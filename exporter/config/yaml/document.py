@@ -52,13 +52,13 @@ class Document:
         return value
 
     def shows(self, place: Place) -> bool:
-        """Tell whether a message may name the last key of this place."""
+        """Return whether a message may name the last key of this place."""
         if not place or isinstance(place[-1], int) or place[-1] in self._vocabulary.known:
             return True
         return may_be_shown(place[-1], self.at(place)) and not self._is_behind_secret(place, in_line=True)
 
     def is_near_secret(self, place: Place) -> bool:
-        """Tell whether a key can be a piece of a secret, however YAML came to take it for a key.
+        """Return whether a key can be a piece of a secret, however YAML came to take it for a key.
 
         It stands behind one whose value may be a secret, or at the top level in the line after it.
         """
@@ -81,10 +81,10 @@ class Document:
         return text.removeprefix(".")
 
     def remark(self, place: Place) -> str | None:
-        """Return how YAML took the text at a place for less or more than it looks like, if it did.
+        """Return how YAML reads the text at a place differently from how it looks, if it does.
 
-        It is the rest of a sentence about that text. Noticing takes another pass, made only where the file
-        looks like it.
+        It is the rest of a sentence about that text. Finding it takes another pass, made only where the file
+        may have such texts.
         """
         value, key = self.at(place), place[-1]
         if key not in self._may_have_remarks:
@@ -94,7 +94,7 @@ class Document:
         return self._passed[1].get(place) if folded or self._may_have_remarks[key] else None
 
     def _is_behind_secret(self, place: Place, *, in_line: bool) -> bool:
-        """Tell whether an earlier key of the same mapping (and in the same line) may hold a secret."""
+        """Return whether an earlier key of the same mapping (and in the same line) may hold a secret."""
         mapping = self.at(place[:-1])
         others = list(mapping) if isinstance(mapping, dict) else []
         before = others[: others.index(place[-1])] if place[-1] in others else others

@@ -1,4 +1,4 @@
-"""Files that the configuration is made of, read whole. No error repeats what a file holds or is called."""
+"""Files that the configuration is made of, read whole. No error repeats a file's content or name."""
 
 import codecs
 import errno
@@ -69,7 +69,7 @@ def read_text(path: Path, limit: int) -> str:
 
 
 def _is_wide(data: bytes) -> bool:
-    """Tell whether characters have two or four bytes: by the mark, or as half of the first ones are 0."""
+    """Return whether characters have two or four bytes: by the mark, or as half of the first ones are 0."""
     first = data[:64]
     half = len(first) // 2
     return data.startswith(_WIDE) or (half > 0 and half in (first[::2].count(0), first[1::2].count(0)))

@@ -1,4 +1,8 @@
-"""What reading the configuration brings to light: sections as far as they are sound, problems, remarks."""
+"""What reading the configuration brings to light: sections as far as they are sound, problems, warnings.
+
+The texts of errors that any section can have are made here, those about a single value by the rule that it
+breaks.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path

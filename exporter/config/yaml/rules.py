@@ -10,7 +10,7 @@ _SHOWN = re.compile(r"[A-Za-z0-9+-][A-Za-z0-9._+-]{0,39}")
 
 
 class Section(BaseModel):
-    """A mapping of the file. Keys may be left out; what stands there must be right, and None never is."""
+    """A mapping of the file. Keys may be left out; one that is there needs a right value, and never null."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, arbitrary_types_allowed=True

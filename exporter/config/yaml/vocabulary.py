@@ -1,4 +1,4 @@
-"""Which keys a message may name: a piece of a secret can come to stand where a key is expected."""
+"""Which keys a message may name: what YAML takes for a key can be a piece of a secret."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Vocabulary:
     """Those whose value is a secret, or where some put one."""
 
     def guards(self, key: str) -> bool:
-        """Tell whether a key's value may be a secret, also where the key itself is misspelled.
+        """Return whether a key's value may be a secret, also where the key itself is misspelled.
 
         ``password: abc,Zebra: Tiger`` in braces has the piece Zebra as its next key.
         """

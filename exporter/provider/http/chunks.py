@@ -1,4 +1,4 @@
-"""A body in chunks."""
+"""A body in HTTP's chunked coding."""
 
 from typing import Final
 

@@ -15,7 +15,7 @@ MAX_AGE: Final = 60.0
 """Seconds after which a connection takes no more requests: by then the host may have another address."""
 
 _LOOKS: Final = 16
-"""Turns of the loop in which a late deadline has read what arrived before it: 256 KiB in every other."""
+"""Turns of the loop after a deadline in which what has arrived is still read: 256 KiB in every other one."""
 
 
 class Limit(NamedTuple):
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         return self._transport
 
     def is_silent(self) -> bool:
-        """Tell whether nothing has come unasked: no bytes, read or unread, and not its end."""
+        """Return whether nothing has come unasked: no bytes, read or unread, and not its end."""
         if self.over or self.transport.is_closing():
             return False
         if self._secure and self.fresh:
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def _time_is_up(self, answer: "asyncio.Future[HttpAnswer]", limit: Limit, looks: int) -> None:
-        """End an exchange, but first read what has arrived: this process may have stood still for long."""
+        """End an exchange, but first read what has arrived: this process may have been stopped for long."""
         if self._answer is not answer or self._response is None:
             return
         if looks and self._unread.poll(0):

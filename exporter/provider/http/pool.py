@@ -1,4 +1,7 @@
-"""The connections to one place that are open, and which of them may take the next request."""
+"""The open connections to one place, and which of them may take the next request.
+
+How old one may get is in ``connection`` (``MAX_AGE``), how long it may be idle here.
+"""
 
 import asyncio
 from typing import Final

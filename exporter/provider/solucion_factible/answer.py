@@ -1,4 +1,4 @@
-"""The reader of answers: what came over HTTP in, what it says of the balance and of the credential out.
+"""Reads an answer: takes what came over HTTP, returns what it says of the balance and of the credential.
 
 It is strict where a wrong balance could come of it: the answer is whole, HTTP's status is 200, an integer is
 an integer and stands there literally, a field that stands twice has no value, and nothing is ever guessed to
@@ -25,7 +25,7 @@ MAX_BYTES: Final = 1024 * 1024
 
 
 _SPACE: Final = " \t\r\n"  # XML's white space, which xs:int allows around the digits
-# Seventeen digits hold 2^53; a longer run of digits is refused before Python is asked to convert it.
+# Seventeen digits hold 2^53; a longer run of digits is rejected before Python is asked to convert it.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,17}")
 _WEB_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _STARTS_AS_WEB_PAGE: Final = re.compile(

@@ -25,7 +25,7 @@ class Part:
 
 
 def is_multipart(media: MediaType) -> bool:
-    """Tell whether a body of this type has parts."""
+    """Return whether a body of this type has parts."""
     return media.name.startswith("multipart/")
 
 

@@ -76,7 +76,7 @@ class SolucionFactible:
         await self.close()
 
     async def ready(self, limit: float) -> Failure | None:
-        """Have the WSDL; wait for it at most ``limit`` seconds. Return why it can't be had.
+        """Load the WSDL where it is missing, waiting at most ``limit`` seconds; return why it can't be had.
 
         A provider without a WSDL is asked for it again after a while that doubles up to half a minute,
         however many accounts need it.
@@ -184,7 +184,7 @@ class SolucionFactible:
 
 
 def _judge(answer: HttpAnswer, now: float) -> Outcome:
-    """What an answer says, or what it means that it was cut short.
+    """Return what an answer says, or what it means that it was cut short.
 
     A refusal counts in what came, and a status that is no success counts though its body was cut.
     """
@@ -210,7 +210,7 @@ def _judge(answer: HttpAnswer, now: float) -> Outcome:
 
 
 def _lost(error: TransportError) -> Failure:
-    """What a call says whose answer couldn't be had. What isn't HTTP, or too much of it, was an answer."""
+    """Return what it means that no answer could be had. What isn't HTTP, or too much of it, was an answer."""
     if not error.sent:
         return unsent(error.reason, error.detail)
     invalid = error.reason is Reason.INVALID

@@ -1,6 +1,6 @@
 """XML schemas that everybody knows and WSDLs like to import, as far as a WSDL refers to them.
 
-Their publishers' addresses aren't the provider's, so they can't be fetched: nothing is, from elsewhere.
+Their publishers' addresses aren't the provider's, and nothing is fetched from anywhere else.
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
 """The provider's WSDL, read by zeep: where to ask for the balance and with which envelope.
 
-The only module that imports zeep, which costs much time and memory, and much more of both where a WSDL is
-made for that: so it is a program, which runs in a process of its own (``wsdl_process``). Nothing here opens a
-connection; what has to be fetched is asked for through ``fetch``.
+The only module that imports zeep, which costs much time and memory, and much more with a hostile WSDL: so it
+is a program, which runs in a process of its own (``wsdl_process``). Nothing here opens a connection; what has
+to be fetched is asked for through ``fetch``.
 """
 
 import json
@@ -125,8 +125,8 @@ def read_wsdl(url: str, fetch: Fetch) -> Operation | Failure:
     """Read the WSDL at ``url`` and return how to ask for a balance, or why it can't be used (``invalid``).
 
     ``fetch`` returns a document's bytes: the WSDL's own and those of what it imports, all of them at its own
-    scheme, host and port. It is told whether the document is needed; where it isn't, it may return None. What
-    it raises is passed on.
+    scheme, host and port. Its second argument says whether the document is needed; where it isn't, it may
+    return None. What it raises is passed on.
 
     Of the WSDL the SOAP 1.1 port of the URL's own scheme counts, else the first SOAP 1.1 port, and of its
     address only the path: it can name a plaintext port first, and an internal host.
