@@ -162,11 +162,11 @@ def _before_hours(hours: Sequence[float] | None) -> "array[float]":
 
 
 def _before(profile: Profile, moment: float) -> float:
-    """Return the use that is expected from today's midnight until a moment."""
+    """Return the use that is expected from today's midnight until a moment; before it less than none."""
     midnights, before = profile.timetable.midnights, profile.before
     day = bisect_right(midnights, moment) - 1
     if day < 0:
-        return 0.0
+        return profile.pace * (moment - midnights[0]) / 86_400
     if day >= AHEAD:
         return before[AHEAD] + profile.pace * (moment - midnights[AHEAD]) / 86_400
     hour = (moment - midnights[day]) / (midnights[day + 1] - midnights[day]) * 24
@@ -179,6 +179,8 @@ def _before(profile: Profile, moment: float) -> float:
 def _moment(profile: Profile, amount: float) -> float:
     """Return when the use from today's midnight on reaches an amount; infinity where it never does."""
     midnights, before = profile.timetable.midnights, profile.before
+    if amount < 0:
+        return midnights[0] + amount / profile.pace * 86_400
     if amount > before[AHEAD]:
         return (
             midnights[AHEAD] + (amount - before[AHEAD]) / profile.pace * 86_400 if profile.pace else math.inf
