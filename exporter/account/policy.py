@@ -61,11 +61,14 @@ def step(
     and ``now`` when it ended (Unix time), ``monotonic`` likewise; ``jitter`` is a number from 0 to 1 that
     differs between polls. ``today`` is the local day of ``now``; without it no use is counted by days.
     """
+    if isinstance(outcome, Reading) and outcome.effect is Effect.BALANCE and not suspension:
+        # Most polls end here: with what is counted in one go, as to make a state anew takes a while.
+        return _after_balance(
+            state, outcome, terms, started=started, now=now, monotonic=monotonic, today=today
+        )
     after = _counted(state, outcome, now, monotonic)
     if suspension:
         return suspended(after, suspension)
-    if isinstance(outcome, Reading) and outcome.effect is Effect.BALANCE:
-        return _after_balance(after, outcome, terms, started=started, now=now, today=today)
     if outcome.effect is Effect.SLOW_DOWN:
         return _slow_down(after, outcome, terms, started=started, now=now)
     if outcome.verdict is Verdict.REFUSED:
@@ -108,7 +111,14 @@ def _counted(state: State, outcome: Outcome, now: float, monotonic: float) -> St
 
 
 def _after_balance(
-    state: State, reading: Reading, terms: Terms, *, started: float, now: float, today: LocalDay | None
+    state: State,
+    reading: Reading,
+    terms: Terms,
+    *,
+    started: float,
+    now: float,
+    monotonic: float,
+    today: LocalDay | None,
 ) -> State:
     available = balance(reading)
     # 200 that tells what was used but not what is left is an answer, yet none about the balance.
@@ -129,7 +139,12 @@ def _after_balance(
         use=use,
         depletion=state.depletion if left is state.available else depletion_after(state, left, use, today),
         purchased=state.purchased.seen(reading.contracted),
+        responses=one_more(state.responses, reading.code.label, monotonic),
         up=up,
+        last_outcome=reading,
+        last_code=reading.code,
+        last_poll=now,
+        blocked=False,
         last_success=now if up else state.last_success,
         next_poll=started + (min(terms.interval, ASK_AGAIN) if ask_again else terms.interval),
         retries=0,

@@ -32,6 +32,7 @@ def public_holidays(country: str, first_year: int, last_year: int) -> frozenset[
     return frozenset(holidays.country_holidays(country, years=range(first_year, last_year + 1)))
 
 
+@cache
 def public_holidays_apart(country: str, first_year: int, last_year: int) -> frozenset[date]:
     """Return what ``public_holidays`` does, from a process of its own, which takes half a second.
 
