@@ -1,9 +1,11 @@
 """What is expected of an account's balance: when it runs out, by what is known of the account. Pure."""
 
 from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
 
 from exporter.account.calendar import LocalDay
-from exporter.account.forecast import Profile, depletion
+from exporter.account.forecast import Profile, Why, depletion, local_day, why
 from exporter.account.state import Figure, State
 from exporter.account.use import Use
 
@@ -39,3 +41,24 @@ def with_profile(state: State, profile: Profile | None, today: LocalDay) -> Stat
         return replace(after, depletion=None)
     used = state.use.of_day(today) if left.at in today else None
     return replace(after, depletion=depletion(profile, left.stamps, left.at, used))
+
+
+class Expected(NamedTuple):
+    """What to tell people: until which local day the stamps last, how many a usual day takes, and why.
+
+    ``history_days`` is how many days of use are known.
+    """
+
+    until: date
+    usual_day: float
+    history_days: int
+    why: Why
+
+
+def expected(state: State) -> Expected | None:
+    """Return what is expected of the last known balance; ``None`` where nobody knows, or none is left."""
+    made, left, moment = state.profile, state.available, state.depletion
+    if made is None or left is None or left.stamps == 0 or moment is None:
+        return None
+    until = local_day(made.timetable, moment)
+    return Expected(until, made.usual_day, made.history_days, why(made, left.at, moment))

@@ -98,7 +98,7 @@ def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[flo
 def forecast(profile: Profile, balance: int, now: float, used_today: int | None = None) -> Forecast:
     """Return when a balance runs out and why; the arguments are those of ``depletion``."""
     moment = depletion(profile, balance, now, used_today)
-    return Forecast(moment, profile.usual_day, profile.history_days, _why(profile, now, moment))
+    return Forecast(moment, profile.usual_day, profile.history_days, why(profile, now, moment))
 
 
 def depletion(profile: Profile, balance: int, now: float, used_today: int | None = None) -> float | None:
@@ -136,7 +136,19 @@ def _reserve(profile: Profile, now: float, used_today: int | None) -> float:
     return max(profile.reserve, SURPRISE * (used_today - profile.before[day] + profile.before[day - 1]))
 
 
-def _why(profile: Profile, now: float, moment: float | None) -> Why:
+def local_day(timetable: Timetable, moment: float) -> date:
+    """Return the local day of a moment (Unix time), as if no clock changed before or after the timetable."""
+    midnights = timetable.midnights
+    if moment < midnights[0]:
+        days = int((moment - midnights[0]) // 86_400)
+    elif moment >= midnights[AHEAD]:
+        days = AHEAD + int((moment - midnights[AHEAD]) // 86_400)
+    else:
+        days = bisect_right(midnights, moment) - 1
+    return date.fromordinal(timetable.today + days)
+
+
+def why(profile: Profile, now: float, moment: float | None) -> Why:
     """Return the day until a moment that takes most, where that is twice a usual day's use or more."""
     midnights, before = profile.timetable.midnights, profile.before
     first = max(0, bisect_right(midnights, now) - 1)

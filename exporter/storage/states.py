@@ -81,6 +81,16 @@ def load(connection: sqlite3.Connection, now: float, codes: Callable[[int], Code
     return {row[0]: as_of(_state(row, codes), now) for row in connection.execute(_SELECT)}
 
 
+def use_of(connection: sqlite3.Connection, key: str) -> Use:
+    """Return what is kept of an account's use of the present day."""
+    columns = "use_day, use_stamps, use_whole, use_hours"
+    row = connection.execute(f"SELECT {columns} FROM account WHERE key = ?", (key,)).fetchone()  # noqa: S608
+    if row is None:
+        return Use()
+    day, stamps, whole, hours = row
+    return Use(day, stamps, bool(whole), hours or b"")
+
+
 def _row(key: str, state: State) -> _Row:
     figures: list[int | float | None] = []
     for one in (state.contracted, state.used, state.available):

@@ -53,8 +53,7 @@ class Days:
         day = self.calendar.around(self.before)
         return day.ordinal - FRIDAY + 13, self.use.of_day(day)
 
-    @property
-    def all(self) -> tuple[dict[str, int | None], tuple[int, int | None]]:
+    def told(self) -> tuple[dict[str, int | None], tuple[int, int | None]]:
         return self.ended, self.today
 
     def hours(self) -> dict[int, float]:
@@ -69,11 +68,11 @@ def table(hours: bytes) -> list[float]:
 def test_the_first_day_isn_t_whole() -> None:
     """What was used of it before the first answer nobody knows."""
     days = Days().answers(("2026-11-13 09:00", 0), ("2026-11-13 10:00", 7))
-    assert days.all == ({}, (13, None))
+    assert days.told() == ({}, (13, None))
     days.answers(("2026-11-13 23:59", 3), ("2026-11-14 00:14", 0), ("2026-11-14 12:00", 5))
-    assert days.all == ({"13": None}, (14, 5))
+    assert days.told() == ({"13": None}, (14, 5))
     days.answers(("2026-11-14 23:50", 5), ("2026-11-15 00:10", 4))
-    assert days.all == ({"13": None, "14": 12}, (15, 2))
+    assert days.told() == ({"13": None, "14": 12}, (15, 2))
 
 
 def test_an_answer_without_stamps_changes_nothing_of_a_day() -> None:
@@ -105,7 +104,7 @@ def test_what_one_answer_brings_is_spread_over_the_gap() -> None:
 def test_a_gap_in_which_nothing_was_used() -> None:
     """Is known to be one: the figure says so."""
     days = Days().answers(("2026-11-13 00:00", 0), ("2026-11-13 12:00", 5), ("2026-11-16 12:00", 0))
-    assert days.all == ({"13": 5, "14": 0, "15": 0}, (16, 0))
+    assert days.told() == ({"13": 5, "14": 0, "15": 0}, (16, 0))
 
 
 @given(st.lists(st.tuples(st.floats(1, 9 * DAY), st.integers(0, 10**6)), max_size=30))
@@ -152,22 +151,22 @@ class TestClock:
         assert days.use.of_day(MEXICO.around(days.before or 0.0)) is None
         days.jump(-400 * DAY)
         days.answers(("2026-11-13 22:30", 4))
-        assert days.all == ({}, (13, None))
+        assert days.told() == ({}, (13, None))
         days.answers(("2026-11-14 00:30", 0), ("2026-11-14 12:00", 9))
-        assert days.all == ({"13": None}, (14, 9))
+        assert days.told() == ({"13": None}, (14, 9))
 
     def test_a_day_ahead(self) -> None:
         days = self.whole()
         days.jump(DAY)
         days.answers(("2026-11-14 22:15", 4))
-        assert days.all == ({"13": None}, (14, None))
+        assert days.told() == ({"13": None}, (14, None))
 
     def test_an_hour_ahead_over_midnight(self) -> None:
         """A day that lacks a little is known."""
         days = self.whole().answers(("2026-11-13 23:50", 0))
         days.jump(HOUR)
         days.answers(("2026-11-14 01:00", 4))
-        assert days.all == ({"13": 50}, (14, 4))
+        assert days.told() == ({"13": 50}, (14, 4))
 
     def test_a_little_back_over_midnight(self) -> None:
         """The day that had begun goes on: else the one before would begin anew."""
@@ -176,7 +175,7 @@ class TestClock:
         days.answers(("2026-11-13 23:10", 4))
         assert days.ended == {"13": 50}
         days.answers(("2026-11-14 01:00", 2))
-        assert days.all == ({"13": 50}, (14, 6))
+        assert days.told() == ({"13": 50}, (14, 6))
 
     @pytest.mark.parametrize("back", [1, 5])
     def test_days_back(self, back: int) -> None:
@@ -208,7 +207,7 @@ def test_a_file_from_before_days_were_counted() -> None:
     days = Days()
     days.before = at(MEXICO, "2026-11-13 12:00")
     days.answers(("2026-11-15 12:00", 200))
-    assert days.all == ({"13": None, "14": 100}, (15, 50))
+    assert days.told() == ({"13": None, "14": 100}, (15, 50))
 
 
 def test_a_gap_of_years() -> None:
