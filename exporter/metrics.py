@@ -116,6 +116,8 @@ class ExporterMetrics:
             registry=self.registry,
         )
         self._web_reload_successful.set(1)
+        self._calendar: tuple[Gauge, Gauge] | None = None  # until it is known
+        self._days = (0.0, False)
         self._dropped = log_lines_dropped
         self._counted = 0
         self.process = CollectorRegistry(auto_describe=False)
@@ -193,6 +195,29 @@ class ExporterMetrics:
         """Note that a new web configuration was rejected."""
         self._own.clear()
         self._web_reload_successful.set(0)
+
+    def day_turned(self, next_business_day_end: float, business_day: bool) -> None:
+        """Tell when the next business day after today ends (Unix time), and whether today is one."""
+        if self._calendar and self._days == (next_business_day_end, business_day):
+            return
+        self._own.clear()
+        self._days = next_business_day_end, business_day
+        if self._calendar is None:
+            self._calendar = (
+                Gauge(
+                    "cfdi_calendar_next_business_day_end_timestamp_seconds",
+                    "Unix time of the end (18:00) of the next business day after today, by the calendar.",
+                    registry=self.registry,
+                ),
+                Gauge(
+                    "cfdi_calendar_business_day",
+                    "1 if today is a business day by the calendar, else 0.",
+                    registry=self.registry,
+                ),
+            )
+        end, is_one = self._calendar
+        end.set(next_business_day_end)
+        is_one.set(business_day)
 
     def lines(self, *, openmetrics: bool) -> bytes:
         """Return these metrics, without the mark of the end that OpenMetrics has.

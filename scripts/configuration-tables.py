@@ -29,6 +29,7 @@ PLACES = {
     "TlsSection": ("environments", "*", "tls_config"),
     "AccountSection": ("accounts", "*"),
     "ThresholdsSection": ("accounts", "*", "thresholds"),
+    "CalendarSection": ("calendar",),
 }
 # What the keys that hold others are described as, with the section of the page that has these.
 NESTED = {
@@ -39,6 +40,8 @@ NESTED = {
     "tls_config": "[mapping](#tls_config)",
     "thresholds": "[mapping](#thresholds)",
     "labels": "mapping of text to text",
+    "calendar": "[mapping](#calendar)",
+    "closed": "list of dates",
 }
 
 
@@ -95,7 +98,7 @@ def _type(key: str, schema: dict[str, Any]) -> str:
 
 def _example(key: str, values: list[dict[str, Any]]) -> str:
     """The first value that the example has for a key; what holds others has a section of the page instead."""
-    if key in NESTED and key not in ("account_files", "thresholds", "labels"):
+    if key in NESTED and key not in ("account_files", "thresholds", "labels", "closed"):
         return ""
     value = next(found[key] for found in values if key in found)
     written = yaml.safe_dump({key: value}, default_flow_style=True, sort_keys=False, width=1000).strip()

@@ -33,6 +33,11 @@ class Calendar:
         """Return the local day of a moment (Unix time)."""
         return datetime.fromtimestamp(moment, self.timezone).date()
 
+    def around(self, moment: float) -> "LocalDay":
+        """Return the local day of a moment, with its begin and end."""
+        day = self.day(moment)
+        return LocalDay(day.toordinal(), self.midnight(day), self.midnight(day + DAY), self)
+
     def midnight(self, day: date) -> float:
         """Return when a day begins (Unix time); where clocks skip midnight, the moment at which they do."""
         return datetime.combine(day, time(), self.timezone).timestamp()
@@ -61,6 +66,34 @@ class Calendar:
 
     def _nearest(self, day: date, step: timedelta) -> date:
         return next(filter(self.is_business_day, _days(day, step, LONGEST_REST)), day)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDay:
+    """A day of a calendar: its ordinal, and when it begins and ends (Unix time)."""
+
+    ordinal: int
+    start: float
+    end: float
+    calendar: Calendar = field(compare=False)
+
+    def __contains__(self, moment: float) -> bool:
+        return self.start <= moment < self.end
+
+    def at(self, moment: float) -> "LocalDay":
+        """Return the day of a moment: this one where it lies in it, which costs little."""
+        return self if self.start <= moment < self.end else self.calendar.around(moment)
+
+    def number(self, ordinal: int) -> "LocalDay":
+        """Return the day with an ordinal."""
+        if ordinal == self.ordinal:
+            return self
+        day, calendar = date.fromordinal(ordinal), self.calendar
+        return LocalDay(ordinal, calendar.midnight(day), calendar.midnight(day + DAY), calendar)
+
+    def hour(self, moment: float) -> float:
+        """Return how far into the day a moment lies, from 0 to 24 where clocks change, too."""
+        return min(24.0, max(0.0, (moment - self.start) / (self.end - self.start) * 24))
 
 
 def _days(first: date, step: timedelta, count: int) -> Iterator[date]:

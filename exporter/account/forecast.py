@@ -98,7 +98,7 @@ def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[flo
 def forecast(profile: Profile, balance: int, now: float, used_today: int | None = None) -> Forecast:
     """Return when a balance runs out and why; the arguments are those of ``depletion``."""
     moment = depletion(profile, balance, now, used_today)
-    return Forecast(moment, profile.usual_day, profile.history_days, _why(profile, now, moment))
+    return Forecast(moment, profile.usual_day, profile.history_days, why(profile, now, moment))
 
 
 def depletion(profile: Profile, balance: int, now: float, used_today: int | None = None) -> float | None:
@@ -136,7 +136,19 @@ def _reserve(profile: Profile, now: float, used_today: int | None) -> float:
     return max(profile.reserve, SURPRISE * (used_today - profile.before[day] + profile.before[day - 1]))
 
 
-def _why(profile: Profile, now: float, moment: float | None) -> Why:
+def local_day(timetable: Timetable, moment: float) -> date:
+    """Return the local day of a moment (Unix time), as if no clock changed before or after the timetable."""
+    midnights = timetable.midnights
+    if moment < midnights[0]:
+        days = int((moment - midnights[0]) // 86_400)
+    elif moment >= midnights[AHEAD]:
+        days = AHEAD + int((moment - midnights[AHEAD]) // 86_400)
+    else:
+        days = bisect_right(midnights, moment) - 1
+    return date.fromordinal(timetable.today + days)
+
+
+def why(profile: Profile, now: float, moment: float | None) -> Why:
     """Return the day until a moment that takes most, where that is twice a usual day's use or more."""
     midnights, before = profile.timetable.midnights, profile.before
     first = max(0, bisect_right(midnights, now) - 1)
@@ -162,11 +174,11 @@ def _before_hours(hours: Sequence[float] | None) -> "array[float]":
 
 
 def _before(profile: Profile, moment: float) -> float:
-    """Return the use that is expected from today's midnight until a moment."""
+    """Return the use that is expected from today's midnight until a moment; before it less than none."""
     midnights, before = profile.timetable.midnights, profile.before
     day = bisect_right(midnights, moment) - 1
     if day < 0:
-        return 0.0
+        return profile.pace * (moment - midnights[0]) / 86_400
     if day >= AHEAD:
         return before[AHEAD] + profile.pace * (moment - midnights[AHEAD]) / 86_400
     hour = (moment - midnights[day]) / (midnights[day + 1] - midnights[day]) * 24
@@ -179,6 +191,8 @@ def _before(profile: Profile, moment: float) -> float:
 def _moment(profile: Profile, amount: float) -> float:
     """Return when the use from today's midnight on reaches an amount; infinity where it never does."""
     midnights, before = profile.timetable.midnights, profile.before
+    if amount < 0:
+        return midnights[0] + amount / profile.pace * 86_400
     if amount > before[AHEAD]:
         return (
             midnights[AHEAD] + (amount - before[AHEAD]) / profile.pace * 86_400 if profile.pace else math.inf

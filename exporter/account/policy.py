@@ -8,6 +8,8 @@ import hashlib
 from dataclasses import replace
 from typing import Final, Protocol
 
+from exporter.account.calendar import LocalDay
+from exporter.account.expectation import depletion_after
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.state import Figure, State, Suspension, one_more
 
@@ -51,18 +53,22 @@ def step(
     now: float,
     monotonic: float,
     jitter: float,
+    today: LocalDay | None = None,
 ) -> State:
     """Return the state after a poll.
 
     ``proven`` and ``suspension`` are the login's after the poll. ``started`` is when the poll was sent
     and ``now`` when it ended (Unix time), ``monotonic`` likewise; ``jitter`` is a number from 0 to 1 that
-    differs between polls.
+    differs between polls. ``today`` is the local day of ``now``; without it no use is counted by days.
     """
+    if isinstance(outcome, Reading) and outcome.effect is Effect.BALANCE and not suspension:
+        # Most polls end here: with what is counted in one go, as to make a state anew takes a while.
+        return _after_balance(
+            state, outcome, terms, started=started, now=now, monotonic=monotonic, today=today
+        )
     after = _counted(state, outcome, now, monotonic)
     if suspension:
         return suspended(after, suspension)
-    if isinstance(outcome, Reading) and outcome.effect is Effect.BALANCE:
-        return _after_balance(after, outcome, terms, started=started, now=now)
     if outcome.effect is Effect.SLOW_DOWN:
         return _slow_down(after, outcome, terms, started=started, now=now)
     if outcome.verdict is Verdict.REFUSED:
@@ -104,20 +110,41 @@ def _counted(state: State, outcome: Outcome, now: float, monotonic: float) -> St
     )
 
 
-def _after_balance(state: State, reading: Reading, terms: Terms, *, started: float, now: float) -> State:
+def _after_balance(
+    state: State,
+    reading: Reading,
+    terms: Terms,
+    *,
+    started: float,
+    now: float,
+    monotonic: float,
+    today: LocalDay | None,
+) -> State:
     available = balance(reading)
     # 200 that tells what was used but not what is left is an answer, yet none about the balance.
     up = available is not None
     doubted = available == 0 and _is_doubtful(state, reading)
     ask_again = doubted and (state.asked_again is None or started - state.asked_again >= ASK_AGAIN_DISTANCE)
+    consumed, use = state.consumed.seen(reading.used), state.use
+    if today and reading.used is not None:
+        before = state.used.at if state.used else None
+        use = use.seen(consumed.total - state.consumed.total, before, now, today)
+    left = _latest(state.available, None if doubted else available, now)
     return replace(
         state,
         contracted=_latest(state.contracted, reading.contracted, now),
         used=_latest(state.used, reading.used, now),
-        available=_latest(state.available, None if doubted else available, now),
-        consumed=state.consumed.seen(reading.used),
+        available=left,
+        consumed=consumed,
+        use=use,
+        depletion=state.depletion if left is state.available else depletion_after(state, left, use, today),
         purchased=state.purchased.seen(reading.contracted),
+        responses=one_more(state.responses, reading.code.label, monotonic),
         up=up,
+        last_outcome=reading,
+        last_code=reading.code,
+        last_poll=now,
+        blocked=False,
         last_success=now if up else state.last_success,
         next_poll=started + (min(terms.interval, ASK_AGAIN) if ask_again else terms.interval),
         retries=0,
@@ -164,8 +191,13 @@ def first_poll(name: str, interval: float, accounts: int, over: float = FIRST_PO
 
     The polls are spread evenly and always alike, so that a restart is no burst for the provider.
     """
+    return spread(fraction(name), interval, accounts, over)
+
+
+def fraction(name: str) -> float:
+    """Return a number from 0 to 1 that is always the same for a name, and spread evenly over all names."""
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    return spread(int.from_bytes(digest, "big") / 2**64, interval, accounts, over)
+    return int.from_bytes(digest, "big") / 2**64
 
 
 def spread(fraction: float, interval: float, accounts: int, over: float = FIRST_POLLS) -> float:

@@ -90,7 +90,8 @@ def timetable(calendar: Calendar, today: date) -> Timetable:
     )
 
 
-@lru_cache(maxsize=1024)
+# A day needs those of AHEAD days and of TRIED, the next day all of them but one each.
+@lru_cache(maxsize=TRIED + 8)
 def _seen_then(calendar: Calendar, day: date) -> Likeness:
     return _before(day.toordinal(), _likeness(calendar, day))
 
@@ -108,7 +109,7 @@ def _before(today: int, likeness: Likeness) -> Likeness:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=TRIED + AHEAD + 8)
 def _likeness(calendar: Calendar, day: date) -> Likeness:
     """Return what a day resembles: more days than are looked at, as some may not have passed."""
     causes: list[tuple[Cause, list[date]]] = []

@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final, NamedTuple
 
+from exporter.account.forecast import Profile
 from exporter.account.outcome import Code, Outcome
+from exporter.account.use import NOTHING_SEEN, Use
 from exporter.config.model import LARGEST_COUNT
 
 SETTLED: Final = 20
@@ -128,6 +130,11 @@ class State:
     slow_downs: int = 0  # likewise
     doubted: bool = False  # the last balance was a sudden 0, which a second answer has yet to confirm
     asked_again: float | None = None  # when a 0 was last asked about before it was due
+    use: Use = NOTHING_SEEN
+    profile: Profile | None = None  # what is expected of the coming days, made today or before
+    depletion: float | None = None  # when the stamps run out; with none left when that was first seen
+    usual_day: float | None = None  # stamps, where a day of use is known
+    history_days: int | None = None  # days of use that the profile knows
     suspension: Suspension | None = None
     blocked: bool = False  # the guard holds it back until an open try lapses, which is when it is due next
 
@@ -156,11 +163,13 @@ def as_of(state: State, now: float) -> State:
     Times that are a little ahead are taken for now. How old a figure from further ahead is nobody knows: it
     isn't known any more.
     """
+    available = _figure_as_of(state.available, now)
     return replace(
         state,
         contracted=_figure_as_of(state.contracted, now),
         used=_figure_as_of(state.used, now),
-        available=_figure_as_of(state.available, now),
+        available=available,
+        depletion=_depletion_as_of(state, available, now),
         last_poll=_time_as_of(state.last_poll, now),
         last_success=_time_as_of(state.last_success, now),
         asked_again=None if state.asked_again is None else min(state.asked_again, now),
@@ -177,6 +186,7 @@ def shifted(state: State, seconds: float) -> State:
         last_poll=_shifted_time(state.last_poll, seconds),
         last_success=_shifted_time(state.last_success, seconds),
         next_poll=_shifted_time(state.next_poll, seconds),
+        depletion=_shifted_time(state.depletion, seconds),
         asked_again=_shifted_time(state.asked_again, seconds),
         suspension=(one := state.suspension) and Suspension(one.code, one.since + seconds),
     )
@@ -189,6 +199,13 @@ def _figure_as_of(stamps: Figure | None, now: float) -> Figure | None:
 
 def _time_as_of(at: float | None, now: float) -> float | None:
     return None if at is None or at > now + LITTLE_AHEAD else min(at, now)
+
+
+def _depletion_as_of(state: State, available: Figure | None, now: float) -> float | None:
+    at = state.depletion
+    if at is None or (state.available and available is None):
+        return None
+    return min(at, now) if available and available.stamps == 0 else at
 
 
 def _shifted_figure(stamps: Figure | None, seconds: float) -> Figure | None:

@@ -12,7 +12,8 @@ from exporter.account.login import Held, Login
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.policy import balance
 from exporter.account.state import Suspension
-from exporter.config import Account, Config
+from exporter.cli.until import Until
+from exporter.config import Account, CalendarConfig, Config
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
 from exporter.provider.contract import Provider
@@ -55,9 +56,16 @@ def unknown(config: Config, name: str) -> str:
 
 
 async def run(
-    account: Account, storage_path: Path | None, *, resume: bool, log: FilteringBoundLogger
+    account: Account,
+    storage_path: Path | None,
+    *,
+    resume: bool,
+    log: FilteringBoundLogger,
+    calendar: CalendarConfig | None = None,
 ) -> Report:
     """Ask for an account's balance, once, if the guard allows it.
+
+    By ``calendar`` it tells until when that lasts, where the daemon knows days of use.
 
     It may run beside the daemon, on the same storage: the tries of both count together. Raises StorageError
     where the storage can't be used: nothing is sent then.
@@ -72,7 +80,8 @@ async def run(
     provider = SolucionFactible(account.environment, clock, log.debug)
     login = Login(account.guard_key, account.password, account)
     try:
-        report = await _Check(account, login, gate, provider).run(resume=resume)
+        until = Until(storage, login.key, calendar or CalendarConfig(), clock)
+        report = await _Check(account, login, gate, provider, until).run(resume=resume)
         await gate.close(account.timeout)
         if failed:
             raise failed[0]
@@ -88,6 +97,7 @@ class _Check:
     login: Login
     gate: Gate
     provider: Provider
+    until: Until | None = None
 
     async def run(self, *, resume: bool) -> Report:
         await self.gate.assume_open([self.login.key])
@@ -105,7 +115,8 @@ class _Check:
         if isinstance(tried, Held):
             return self._held(tried)
         await self.gate.kept()
-        return self._told(tried.outcome)
+        until = await self.until.told(tried.outcome) if self.until else ()
+        return self._told(tried.outcome, *until)
 
     def _held(self, held: Held) -> Report:
         if held.suspension:
@@ -133,7 +144,7 @@ class _Check:
             "Once that is done, lift the suspension: reload with another credential, or check --resume.",
         )
 
-    def _told(self, outcome: Outcome) -> Report:
+    def _told(self, outcome: Outcome, *until: str) -> Report:
         if isinstance(outcome, Failure):
             return self._report(False, f"no answer ({outcome.reason}): {outcome.detail}.", *_counts(outcome))
         code = f"{outcome.code.number}: {outcome.code.meaning}."
@@ -141,7 +152,7 @@ class _Check:
             figures, colour = _figures(outcome, self.account), _colour(outcome, self.account)
             if balance(outcome) is None:
                 return self._report(False, code, *figures, "It doesn't say how many stamps are available.")
-            return self._report(True, code, *figures, outcome.code.advice, colour=colour)
+            return self._report(True, code, *figures, *until, outcome.code.advice, colour=colour)
         lines = [code, outcome.code.advice, *_counts(outcome)]
         if outcome.verdict is Verdict.REFUSED:
             lines.append(

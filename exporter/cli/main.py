@@ -163,7 +163,8 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
         return EXIT_USAGE
     for remark in account.remarks:
         messages.warn(remark)
-    checking = check.run(account, _storage_path(options), resume=options.resume, log=logger)
+    path, calendar = _storage_path(options), config.calendar
+    checking = check.run(account, path, resume=options.resume, log=logger, calendar=calendar)
     try:
         report = asyncio.run(checking)
     except KeyboardInterrupt:

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from exporter.config.model import Account, Config, ConfigError, Environment, TlsConfig
+from exporter.config.model import Account, CalendarConfig, Config, ConfigError, Environment, TlsConfig
 
 __all__ = [
     "Account",
+    "CalendarConfig",
     "Config",
     "ConfigError",
     "Environment",

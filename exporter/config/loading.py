@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from exporter.config.accounts import entries_at, entries_in_files, resolved_accounts
 from exporter.config.environments import configured_environments
-from exporter.config.model import Config, ConfigError
-from exporter.config.schema import VOCABULARY, Outline
+from exporter.config.model import COUNTRY, TIMEZONE, CalendarConfig, Config, ConfigError
+from exporter.config.schema import VOCABULARY, CalendarSection, Outline
 from exporter.config.yaml.document import Where
 from exporter.config.yaml.files import ReadError
 from exporter.config.yaml.findings import Findings
@@ -32,6 +32,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         findings.reject(top, "no accounts: list some under accounts, or their files under account_files")
     environments = configured_environments(top.at("environments"), findings)
     accounts = resolved_accounts(entries, top.at("global"), environments, environ, findings)
+    calendar = _calendar(top.at("calendar"), findings)
     if findings.problems:
         raise findings.error()
     return Config(
@@ -41,4 +42,14 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         files=tuple(findings.files),
         warnings=tuple(findings.warnings),
         account_globs=tuple(os.path.join(glob.escape(str(path.parent)), pattern) for pattern in patterns),
+        calendar=calendar,
     )
+
+
+def _calendar(where: Where, findings: Findings) -> CalendarConfig:
+    checked = findings.check(CalendarSection, where)
+    if checked is None:
+        return CalendarConfig()
+    section = checked.section
+    closed = frozenset(section.closed or ())
+    return CalendarConfig(section.timezone or TIMEZONE, section.country or COUNTRY, closed)

@@ -3,6 +3,7 @@
 import glob
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,6 +13,10 @@ from exporter.secret import Secret
 
 LARGEST_COUNT: Final = 2**53
 """Stamps: beyond it a Prometheus sample, which is a double, is no longer exact."""
+
+TIMEZONE: Final = "America/Mexico_City"
+COUNTRY: Final = "MX"
+"""What ``calendar`` means where it doesn't say."""
 
 
 class ConfigError(Exception):
@@ -110,6 +115,15 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarConfig:
+    """What days and business days are: the names of a timezone and a country, and days that are closed."""
+
+    timezone: str = TIMEZONE
+    country: str = COUNTRY
+    closed: frozenset[date] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A configuration that has passed every check."""
 
@@ -122,6 +136,7 @@ class Config:
     """Remarks on what is allowed but seldom meant, for the log."""
     account_globs: tuple[str, ...] = ()
     """Patterns of account files, resolved: a file that newly matches one calls for a reload too."""
+    calendar: CalendarConfig = CalendarConfig()
 
     def watched(self) -> list[Path]:
         """Return the files that a reload would read, as far as they are known: it looks at the disk."""

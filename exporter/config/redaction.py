@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from exporter.config.duration import format_duration
-from exporter.config.model import Account, Config, Environment
+from exporter.config.model import Account, CalendarConfig, Config, Environment
 from exporter.secret import REDACTED
 
 BATCH: Final = 50
@@ -23,6 +23,7 @@ _WORDS: Final = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y
 def pieces(config: Config) -> Iterator[str]:
     """See `exporter.config.redacted_in_pieces`."""
     environments = {name: _environment(environment) for name, environment in config.environments.items()}
+    yield _yaml({"calendar": _calendar(config.calendar)})
     yield _yaml({"environments": environments})
     yield "accounts:\n" if config.accounts else "accounts: []\n"
     for start in range(0, len(config.accounts), BATCH):
@@ -61,6 +62,14 @@ def _as_value(value: object) -> str:
 def _yaml(part: object) -> str:
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     return str(yaml.dump(part, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
+
+
+def _calendar(calendar: CalendarConfig) -> dict[str, object]:
+    return {
+        "timezone": calendar.timezone,
+        "country": calendar.country,
+        "closed": [day.isoformat() for day in sorted(calendar.closed)],
+    }
 
 
 def _environment(environment: Environment) -> dict[str, object]:

@@ -16,6 +16,8 @@ from exporter.config.values import (
     AccountName,
     Attempts,
     Concurrency,
+    Country,
+    Day,
     EnvironmentChoice,
     EnvironmentName,
     FileName,
@@ -28,6 +30,7 @@ from exporter.config.values import (
     StaleAfter,
     Stamps,
     Timeout,
+    Timezone,
     Username,
     Variable,
 )
@@ -35,6 +38,7 @@ from exporter.config.yaml.rules import Section, keys, wrong
 from exporter.config.yaml.vocabulary import Vocabulary
 
 MOST_LABELS = 32
+MOST_CLOSED = 1000
 PASSWORD_KEYS = ("password", "password_file", "password_env")
 
 
@@ -140,6 +144,21 @@ class AccountSection(Section):
     ) = optional("Extra labels of cfdi_account_info, at most 32.")
 
 
+class CalendarSection(Section):
+    """What the forecast and the alerts take for days and business days."""
+
+    timezone: Timezone = optional(
+        "Timezone of local days and business days, by its name in the IANA database. "
+        "Default: America/Mexico_City."
+    )
+    country: Country = optional(
+        "Country whose public holidays are no business days: two letters (ISO 3166-1). Default: MX."
+    )
+    closed: Annotated[list[Day], Field(max_length=MOST_CLOSED)] | None = optional(
+        "Days on which you are closed beside these and weekends, at most 1000."
+    )
+
+
 class ConfigFile(Section):
     """Configuration of cfdi-stamps-exporter."""
 
@@ -154,6 +173,9 @@ class ConfigFile(Section):
     account_files: list[FileName] | None = optional(
         "Files with more accounts, a list in each; * ? and [] match names. Relative to this file."
     )
+    calendar: CalendarSection | None = optional(
+        "What the forecast and the alerts take for days and business days."
+    )
 
 
 class Outline(Section):
@@ -163,6 +185,7 @@ class Outline(Section):
     environments: dict[EnvironmentName, Any] | None = None
     accounts: list[Any] | None = None
     account_files: list[FileName] | None = None
+    calendar: Any = None
 
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -171,6 +194,7 @@ SECTIONS: tuple[type[Section], ...] = (
     EnvironmentSection,
     ThresholdsSection,
     AccountSection,
+    CalendarSection,
     ConfigFile,
 )
 

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import PlainValidator, WithJsonSchema
 
 from exporter.config.credentials import is_empty
 from exporter.config.duration import PATTERN, format_duration, parse_duration
-from exporter.config.model import LARGEST_COUNT
+from exporter.config.holidays import countries
+from exporter.config.model import COUNTRY, LARGEST_COUNT
 from exporter.config.yaml.rules import as_text, got, wrong
 from exporter.secret import Secret
+from exporter.suggestion import suggestion
 
 DAY = 86_400.0
 OWN_LABELS = ("account", "pac_environment")
@@ -97,6 +101,43 @@ def _label_value(value: object) -> str:
     return text
 
 
+# The calendar. ------------------------------------------------------------------------------------------
+
+
+_ZONE = re.compile("[A-Za-z][A-Za-z0-9_+-]{0,30}(/[A-Za-z0-9_+-]{1,30}){0,2}")
+
+
+def _timezone(value: object) -> str:
+    text = as_text(value)
+    if not _ZONE.fullmatch(text):
+        raise wrong(f"must be a timezone such as America/Mexico_City, {got(value)}")
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):  # OSError: a folder of the database, such as America
+        close = suggestion(text, available_timezones()) or ": it must be one such as America/Mexico_City"
+        raise wrong(f"no timezone is called {text}{close}") from None
+    return text
+
+
+def _country(value: object) -> str:
+    text = as_text(value)
+    if not re.fullmatch("[A-Z]{2}", text):
+        upper = f", did you mean {text.upper()}?" if re.fullmatch("[A-Za-z]{2}", text) else ""
+        raise wrong(f"must be a country's two letters (ISO 3166-1) such as MX, {got(value)}{upper}")
+    if text != COUNTRY and text not in countries():  # the default is known without a look, which takes long
+        raise wrong(f"of {text} no public holidays are known: take another country, and list them in closed")
+    return text
+
+
+def _day(value: object) -> date:
+    text = as_text(value)
+    try:
+        # Python takes some other forms, too.
+        return date.fromisoformat(text if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else "")
+    except ValueError:
+        raise wrong(f"must be a date such as 2026-12-24, {got(value)}") from None
+
+
 _STRING = {"type": "string", "minLength": 1}
 _VARIABLE = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 _LABEL_NAME = {"pattern": f"^(?!__)(?!({'|'.join(OWN_LABELS + TARGET_LABELS)})$)[a-zA-Z_][a-zA-Z0-9_]*$"}
@@ -111,6 +152,15 @@ Password = Annotated[Secret | None, PlainValidator(_password), WithJsonSchema(_S
 FileName = Annotated[str, PlainValidator(_one_line), WithJsonSchema(_STRING)]
 OptionalFileName = Annotated[str | None, PlainValidator(_one_line), WithJsonSchema(_STRING)]
 Variable = Annotated[str | None, PlainValidator(_variable), WithJsonSchema(_VARIABLE)]
+Timezone = Annotated[str | None, PlainValidator(_timezone), WithJsonSchema(_STRING)]
+Country = Annotated[
+    str | None, PlainValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"})
+]
+Day = Annotated[
+    date,
+    PlainValidator(_day),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
+]
 LabelName = Annotated[str, PlainValidator(_label_name), WithJsonSchema(_LABEL_NAME)]
 LabelValue = Annotated[
     str, PlainValidator(_label_value), WithJsonSchema({"type": "string", "maxLength": 1024})

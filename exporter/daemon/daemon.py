@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
 from exporter.clock import SteadyClock
-from exporter.config import Account, Config
+from exporter.config import Account, CalendarConfig, Config
 from exporter.daemon.background import Background
 from exporter.daemon.pace import PACE, Pace
 from exporter.daemon.reload import Reloading
@@ -27,6 +27,7 @@ from exporter.guard.records import remembered
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts
 from exporter.polling.poller import Poller
+from exporter.polling.profiles import Profiles
 from exporter.polling.roster import Roster
 from exporter.polling.scheduler import Scheduler
 from exporter.provider.pool import Providers
@@ -198,6 +199,14 @@ class Daemon:
             refused=codes.REFUSED,
             storage_failed=self._background.storage_failed,
         )
+        config = self._reloading.config
+        profiles = Profiles(
+            self._accounts,
+            storage,
+            config.calendar if config else CalendarConfig(),
+            clock=self._clock,
+            day_turned=self._metrics.day_turned,
+        )
         providers = Providers(lambda environment: SolucionFactible(environment, self._clock, self._log.info))
         poller = Poller(
             self._accounts,
@@ -208,6 +217,7 @@ class Daemon:
             log=self._log,
             storage_failed=self._background.storage_failed,
             overtaken=self._postpone,
+            today=profiles.today,
         )
         scheduler = Scheduler(
             poller.poll,
@@ -230,13 +240,15 @@ class Daemon:
         )
         self._roster = roster
         publisher = Publisher(self._accounts, storage, self._exposition)
-        if config := self._reloading.config:
+        if config:
             await gate.assume_open([account.guard_key for account in config.accounts], all_of_them=True)
         background = self._background
         tasks = [
-            background.start(self._start(roster)),
+            background.start(self._start(roster, profiles)),
             background.start(self._publish(roster, publisher)),
+            background.start(self._expect(profiles)),
             background.start_regularly(pace.look_around, roster.look_around),
+            background.start_regularly(pace.look_around, profiles.look_around),
             background.start_regularly(pace.summary, self._tell_failing),
             background.start_regularly(pace.look_around, self._tell_dropped),
         ]
@@ -255,8 +267,12 @@ class Daemon:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await background.guarded(publisher.publish)
 
-    async def _start(self, roster: Roster) -> None:
-        await self._reloading.start(roster.apply)
+    async def _start(self, roster: Roster, profiles: Profiles) -> None:
+        async def apply(config: Config) -> None:
+            await roster.apply(config)
+            profiles.use(config.calendar)
+
+        await self._reloading.start(apply)
         self._log.info("polling", accounts=len(self._accounts))
 
     async def _publish(self, roster: Roster, publisher: Publisher) -> None:
@@ -271,6 +287,11 @@ class Daemon:
             await publisher.publish()
 
         await self._background.regularly(self._options.pace.publish, publish)
+
+    async def _expect(self, profiles: Profiles) -> None:
+        await self._shown.wait()  # a start has better things to do
+        await self._background.guarded(profiles.refresh)
+        await self._background.regularly(self._options.pace.profiles, profiles.refresh)
 
     def _reload_by_signal(self) -> None:
         async def reload() -> None:

@@ -25,6 +25,9 @@ class Pace:
     look_around: float = 30.0
     """Between two looks at what ``check`` has suspended or resumed."""
 
+    profiles: float = 5.0
+    """Between two looks at whether a day has turned, and with it what is expected of accounts."""
+
     summary: float = 3600.0
     """Between two lines in the log about accounts that go on failing: each is logged once by itself."""
 

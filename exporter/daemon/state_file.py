@@ -6,11 +6,11 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter.guard.tables import lose_tries, mend_times, open_tries
-from exporter.storage import migrations, states
+from exporter.storage import days, migrations, states
 from exporter.storage.engine import Storage
 from exporter.storage.migrations import Step
 
-STEPS: Final[tuple[Step, ...]] = (migrations.first, open_tries, states.unconfirmed)
+STEPS: Final[tuple[Step, ...]] = (migrations.first, open_tries, states.unconfirmed, days.use_of_days)
 """All changes of the tables since version 1, in their order: a new one goes to the end."""
 
 

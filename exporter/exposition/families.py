@@ -104,6 +104,25 @@ ACCOUNT_FAMILIES: Final[tuple[Family | CountFamily, ...]] = (
         f"Rises of the stamps contracted (contratados) that were seen. {_CACHED}",
         lambda _account, state, _at: (state.purchased.total,),
     ),
+    Family(
+        "cfdi_stamps_depletion_timestamp_seconds",
+        "gauge",
+        "Unix time when the stamps are expected to run out, by the last known balance, however old; "
+        "with none left when that was first seen.",
+        lambda _account, state, _at: (state.depletion,),
+    ),
+    Family(
+        "cfdi_stamps_usual_day",
+        "gauge",
+        "Stamps used on a usual day, as the forecast sees it.",
+        lambda _account, state, _at: (state.usual_day,),
+    ),
+    Family(
+        "cfdi_stamps_history_days",
+        "gauge",
+        "Days of use that the forecast knows.",
+        lambda _account, state, _at: (state.history_days,),
+    ),
     CountFamily(
         "cfdi_responses_total",
         "Answers of the provider by its status code (status); undocumented codes are other.",

@@ -40,6 +40,8 @@ class Publisher:
             await self._show_all(changed.values(), self._with_shown_counters)
             raise
         self._unsaved = set()
+        for monitored in changed.values():
+            self._accounts.forget_stored(monitored)
         await self._show_all(changed.values(), lambda monitored: monitored.state)
 
     async def _show_all(self, changed: Iterable[Monitored], state: Callable[[Monitored], State]) -> None:

@@ -1,10 +1,26 @@
 """PURE: the words of the page in English."""
 
+from datetime import date
 from typing import Final
 
 from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 from exporter.page.texts import Texts
+
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+def _day(day: date) -> str:
+    return f"{_WEEKDAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]}"
+
+
+def _short_day(day: date) -> str:
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
+
 
 ENGLISH: Final = Texts(
     language="en",
@@ -65,6 +81,11 @@ ENGLISH: Final = Texts(
     threshold_critical="critical below {stamps}",
     bar="{available} of {contracted} stamps available, {percent}%",
     bar_unknown="balance unknown",
+    until="until {day}, about {stamps} a day",
+    because="{day}, as on {as_on}",
+    by_few_days=("by 1 day of use", "by {number} days of use"),
+    day=_day,
+    short_day=_short_day,
     answer="The provider answered {code}: {meaning}.",
     no_answer="No answer ({reason}): {detail}.",
     no_answer_before_restart="No balance at the last poll before the exporter was restarted.",

@@ -4,7 +4,9 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
+from exporter.account.expectation import expected
 from exporter.account.outcome import Code, Effect, Failure
+from exporter.page.expectation import in_words
 from exporter.page.markup import Html, element, joined, name, sentence
 from exporter.page.moments import due, past, since, span
 from exporter.page.standing import Account, Condition, Standing, last_known
@@ -96,6 +98,7 @@ def _balance(one: Standing, now: float, texts: Texts) -> tuple[Html | None, ...]
         element("p", *_figure(one, now, texts), class_="figure"),
         _bar(one, texts),
         element("p", joined(limits, " "), class_="limits") if limits else None,
+        element("p", in_words(told, texts), class_="until") if (told := expected(one.state)) else None,
     )
 
 

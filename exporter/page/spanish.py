@@ -1,10 +1,26 @@
 """PURE: the words of the page in Spanish."""
 
+from datetime import date
 from typing import Final
 
 from exporter.account.outcome import Reason
 from exporter.page.standing import Condition
 from exporter.page.texts import Texts
+
+_WEEKDAYS: Final = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
+_MONTHS: Final = (
+    *("enero", "febrero", "marzo", "abril", "mayo", "junio"),
+    *("julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"),
+)
+
+
+def _day(day: date) -> str:
+    return f"{_WEEKDAYS[day.weekday()]} {day.day} de {_MONTHS[day.month - 1]}"
+
+
+def _short_day(day: date) -> str:
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
+
 
 SPANISH: Final = Texts(
     language="es",
@@ -65,6 +81,11 @@ SPANISH: Final = Texts(
     threshold_critical="crítico bajo {stamps}",
     bar="{available} de {contracted} timbres disponibles, {percent} %",
     bar_unknown="saldo desconocido",
+    until="hasta el {day}, unos {stamps} al día",
+    because="{day}, como el {as_on}",
+    by_few_days=("según 1 día de consumo", "según {number} días de consumo"),
+    day=_day,
+    short_day=_short_day,
     answer="El proveedor respondió {code}: {meaning}.",
     no_answer="Sin respuesta ({reason}): {detail}.",
     no_answer_before_restart="Sin saldo en la última consulta antes de reiniciar el exportador.",

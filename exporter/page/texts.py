@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from exporter.account.outcome import Code, Reason
 from exporter.page.standing import Condition
@@ -70,6 +71,11 @@ class Texts:
     threshold_critical: str
     bar: str
     bar_unknown: str
+    until: str
+    because: str
+    by_few_days: Counted
+    day: Callable[[date], str]
+    short_day: Callable[[date], str]
     answer: str
     no_answer: str
     no_answer_before_restart: str

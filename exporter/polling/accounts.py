@@ -1,7 +1,7 @@
 """The configured accounts and what is known of each: the one place where an account's state changes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.account.login import Login
 from exporter.account.state import State
@@ -38,6 +38,13 @@ class Accounts:
         """Add an account, or replace what is known of one."""
         self._by_name[monitored.account.name] = monitored
         self._changed[monitored.account.name] = None
+
+    def forget_stored(self, stored: Monitored) -> None:
+        """Leave out what needn't be kept of an account any more, once its state is stored: its ended days."""
+        ended, present = stored.state.use.ended, self._by_name.get(stored.account.name)
+        if ended and present and present.login.key == stored.login.key:
+            state = replace(present.state, use=present.state.use.stored(ended))
+            self._by_name[present.account.name] = replace(present, state=state)
 
     def replace(self, everything: list[Monitored]) -> list[str]:
         """Put these in the place of all accounts; return the names of those that are gone."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter.account.calendar import LocalDay
 from exporter.account.login import Held, Login, Tried
 from exporter.account.outcome import Failure, Outcome, Verdict
 from exporter.account.policy import postponed, step, suspended
@@ -30,7 +31,8 @@ class Poller:
     """Polls accounts by name.
 
     ``providers`` are by the name of the environment; ``storage_failed`` is told of each error of the storage,
-    ``overtaken`` of an account that a reload changed while it was polled, and when it is due next.
+    ``overtaken`` of an account that a reload changed while it was polled, and when it is due next. ``today``
+    returns the local day of a moment; without it no use is counted by days.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Poller:
         log: FilteringBoundLogger,
         storage_failed: Callable[[StorageError], object],
         overtaken: Callable[[Account, float], object],
+        today: Callable[[float], LocalDay] | None = None,
     ) -> None:
         self._accounts = accounts
         self._providers = providers
@@ -54,6 +57,7 @@ class Poller:
         self._events = Events(log)
         self._storage_failed = storage_failed
         self._overtaken = overtaken
+        self._today = today
         self._under_way: set[Login] = set()
 
     async def poll(self, name: str) -> float | None:
@@ -107,6 +111,7 @@ class Poller:
             now=now,
             monotonic=self._clock.monotonic(),
             jitter=random.random(),  # noqa: S311 - it spreads load, nothing is guarded by it
+            today=self._today(now) if self._today else None,
         )
         # Kept back at once, not at the next poll, which could only be held. Who has waited already goes on
         # waiting, though single tries lapse in between: so it is one wait, and not one for each of them.

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from exporter.account.outcome import Code
 from exporter.account.state import Fall, Figure, Rise, State, as_of
+from exporter.account.use import Use
+from exporter.storage import days
 
 TABLE_1: Final = """
 CREATE TABLE account (
@@ -29,7 +31,8 @@ _COLUMNS: Final = (
     "key, contracted, contracted_at, used, used_at, available, available_at, "
     "consumed, consumed_baseline, consumed_fall, consumed_fall_answers, consumed_fall_counted, "
     "purchased, purchased_baseline, purchased_fall, purchased_fall_answers, purchased_fall_counted, "
-    "up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again"
+    "up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again, "
+    "use_day, use_stamps, use_whole, use_hours, depletion, usual_day, history_days"
 )
 _COUNT: Final = _COLUMNS.count(",") + 1
 _SELECT: Final = f"SELECT {_COLUMNS} FROM account"  # noqa: S608 - constant text
@@ -55,8 +58,15 @@ def unconfirmed(connection: sqlite3.Connection, now: float) -> None:  # noqa: AR
 
 
 def save(connection: sqlite3.Connection, states: Iterable[tuple[str, State]]) -> None:
-    """Write the states of accounts by key: a counter and its baseline in the same transaction."""
-    rows = [_row(key, state) for key, state in states]
+    """Write the states of accounts by key: a counter and its baseline in the same transaction.
+
+    Days that have ended since the last time are added to those that are kept.
+    """
+    rows = []
+    for key, state in states:
+        rows.append(_row(key, state))
+        if state.use.ended:
+            days.append(connection, key, state.use.ended)
     whole = len(rows) - len(rows) % _TOGETHER
     for start in range(0, whole, _TOGETHER):
         connection.execute(_REPLACE_MANY, list(chain.from_iterable(rows[start : start + _TOGETHER])))
@@ -69,6 +79,16 @@ def load(connection: sqlite3.Connection, now: float, codes: Callable[[int], Code
     Times that are ahead of ``now`` (Unix time) are taken for now: the clock has been set back since.
     """
     return {row[0]: as_of(_state(row, codes), now) for row in connection.execute(_SELECT)}
+
+
+def use_of(connection: sqlite3.Connection, key: str) -> Use:
+    """Return what is kept of an account's use of the present day."""
+    columns = "use_day, use_stamps, use_whole, use_hours"
+    row = connection.execute(f"SELECT {columns} FROM account WHERE key = ?", (key,)).fetchone()  # noqa: S608
+    if row is None:
+        return Use()
+    day, stamps, whole, hours = row
+    return Use(day, stamps, bool(whole), hours or b"")
 
 
 def _row(key: str, state: State) -> _Row:
@@ -89,13 +109,21 @@ def _row(key: str, state: State) -> _Row:
         state.slow_downs,
         state.doubted,
         state.asked_again,
+        state.use.day,
+        state.use.stamps,
+        state.use.whole,
+        state.use.hours or None,
+        state.depletion,
+        state.usual_day,
+        state.history_days,
     )
 
 
 def _state(row: _Row, codes: Callable[[int], Code]) -> State:
     _, contracted, contracted_at, used, used_at, available, available_at, *rest = row
     consumed, purchased, rest = rest[:_RISE], rest[_RISE : 2 * _RISE], rest[2 * _RISE :]
-    up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again = rest
+    up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again, *rest = rest
+    day, stamps, whole, hours, depletion, usual_day, history_days = rest
     return State(
         contracted=_figure(contracted, contracted_at),
         used=_figure(used, used_at),
@@ -111,6 +139,10 @@ def _state(row: _Row, codes: Callable[[int], Code]) -> State:
         slow_downs=slow_downs,
         doubted=bool(doubted),
         asked_again=asked_again,
+        use=Use(day, stamps, bool(whole), hours or b""),
+        depletion=depletion,
+        usual_day=usual_day,
+        history_days=history_days,
     )
 
 

@@ -65,6 +65,9 @@ STATE = State(
     last_poll=NOW,
     last_success=NOW,
     next_poll=NOW + 899.5,
+    depletion=NOW + 5 * 86_400.0,
+    usual_day=212.5,
+    history_days=31,
 )
 
 
@@ -91,6 +94,9 @@ EXPECTED: dict[str, tuple[str, Callable[[Account, State, Clock], Iterable[Series
     ),
     "cfdi_stamps_consumed": ("counter", lambda _a, s, _at: [({}, s.consumed.total)]),
     "cfdi_stamps_purchased": ("counter", lambda _a, s, _at: [({}, s.purchased.total)]),
+    "cfdi_stamps_depletion_timestamp_seconds": ("gauge", lambda _a, s, _at: [({}, s.depletion)]),
+    "cfdi_stamps_usual_day": ("gauge", lambda _a, s, _at: [({}, s.usual_day)]),
+    "cfdi_stamps_history_days": ("gauge", lambda _a, s, _at: [({}, s.history_days)]),
     "cfdi_responses": ("counter", lambda _a, s, at: counts("code", s.responses, at)),
     "cfdi_poll_failures": ("counter", lambda _a, s, at: counts("reason", s.failures, at)),
     "cfdi_account_info": (
@@ -221,6 +227,9 @@ STATES = st.builds(
     next_poll=st.none() | TIME,
     suspension=st.none() | st.builds(Suspension, st.just(code(602)), TIME),
     blocked=st.booleans(),
+    depletion=st.none() | TIME,
+    usual_day=st.none() | st.floats(0, 1e9),
+    history_days=st.none() | st.integers(0, 400),
 )
 PAIRS = st.lists(st.tuples(ACCOUNTS, STATES), max_size=3, unique_by=lambda pair: pair[0].name)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from exporter.account.outcome import Failure, Reading, Reason
 from exporter.account.state import Count, Fall, Figure, Rise, State, Suspension
+from exporter.account.use import Use
 from exporter.daemon.state_file import STEPS
 from exporter.provider.solucion_factible.codes import CODES, code
 from exporter.storage import migrations
@@ -43,6 +44,12 @@ STATES = st.builds(
     slow_downs=st.integers(0, 10**6),
     doubted=st.booleans(),
     asked_again=st.none() | TIMES,
+    use=st.builds(
+        Use, st.integers(0, 10**6), STAMPS, st.booleans(), st.just(b"") | st.binary(min_size=96, max_size=96)
+    ),
+    depletion=st.none() | TIMES,
+    usual_day=st.none() | st.floats(0, 1e9),
+    history_days=st.none() | st.integers(0, 400),
 )
 
 
@@ -119,9 +126,9 @@ def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None
 
 def test_every_field_is_kept_or_known_not_to_be() -> None:
     """So that a new one isn't forgotten here."""
-    not_kept = {"suspension", "blocked", "responses", "failures", "last_outcome"}
+    not_kept = {"suspension", "blocked", "responses", "failures", "last_outcome", "profile"}
     kept = {field.name for field in fields(State)} - not_kept
-    assert len(kept) == 14
+    assert len(kept) == 18
 
 
 @pytest.mark.parametrize("ahead", [0.5, 60.0])

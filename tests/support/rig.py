@@ -15,7 +15,7 @@ from exporter.account.login import Held, Login, Tried
 from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
 from exporter.account.outcome import unsent as not_sent
 from exporter.account.state import State
-from exporter.config import Account, Config, Environment, TlsConfig
+from exporter.config import Account, CalendarConfig, Config, Environment, TlsConfig
 from exporter.daemon.state_file import STEPS, mending, open_storage
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
@@ -24,6 +24,7 @@ from exporter.guard.records import remembered
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
 from exporter.polling.poller import Poller
+from exporter.polling.profiles import Profiles
 from exporter.polling.roster import Roster
 from exporter.provider import contract
 from exporter.provider.contract import Balance, Permit, Provider
@@ -263,6 +264,13 @@ class Life:
             return SolucionFactible(environment, clock, logger.info)
 
         self.providers = Providers(connect)
+        self.profiles = Profiles(
+            self.accounts,
+            self.storage,
+            CalendarConfig(),
+            clock=clock,
+            day_turned=self.metrics.day_turned,
+        )
         self.poller = Poller(
             self.accounts,
             self.providers,
@@ -272,6 +280,7 @@ class Life:
             log=logger,
             storage_failed=self.storage_errors.append,
             overtaken=self._postpone,
+            today=self.profiles.today,
         )
         self.roster = Roster(
             self.accounts,
