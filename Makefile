@@ -27,7 +27,8 @@ lint: $(VENV)/.installed-dev ## style, format, and which package may import whic
 types: $(VENV)/.installed-dev ## mypy, strict
 	$(BIN)/mypy
 
-# One process of tests for each processor; those that share an expensive fixture stay in one (xdist_group).
+# Two processes of tests for each processor, as many tests wait; those that share an expensive fixture stay in one
+# of them (xdist_group).
 unit: $(VENV)/.installed-dev peers ## all tests
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
@@ -28,11 +29,27 @@ from tests.support.peers.daemon import EXPORTER
 
 pytest_plugins = ["pytester", "tests.support.peers.requirement", "tests.support.processes"]
 
+# Each of the hundreds of exporters that are started would compile all its modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A noisy machine says nothing about an example. In CI every run tries the same examples, so that a failure
 # belongs to the change that it is seen with; elsewhere each run looks for new ones.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if in_ci() else "local")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what starts processes, as that may take long: nobody waits for the last one of them then."""
+    items.sort(key=lambda item: item.get_closest_marker("process") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Say how many processes of tests there are: where some wait for daemons, others have the processor."""
+    processors = os.cpu_count() or 1
+    return processors if "not process" in config.option.markexpr else 2 * processors
 
 
 @pytest.fixture(autouse=True)

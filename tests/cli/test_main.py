@@ -23,7 +23,7 @@ from exporter.cli.main import main
 from exporter.simulator import Simulator
 from tests.support.configs import config, make_certificates
 from tests.support.peers import DaemonFactory, eventually
-from tests.support.peers.daemon import EXPORTER
+from tests.support.peers.daemon import EXPORTER, START_SECONDS
 from tests.support.peers.http import request
 from tests.support.peers.loop import LoopThread
 from tests.support.peers.process import Process
@@ -49,7 +49,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
         env={**os.environ, **env},
     )
 
@@ -589,16 +589,16 @@ def test_letters_that_the_output_lacks_are_escaped(folder: Path) -> None:
 
 @pytest.mark.process
 def test_a_signal_at_any_moment_of_the_start_ends_it_in_good_order(folder: Path) -> None:
-    """20 moments from the first line of our code on, 0.05 s apart: exit code 0 within 5 s, no traceback."""
+    """20 moments from the first line of our code on, 0.05 s apart: exit code 0, no traceback."""
     launcher = "from exporter.cli.main import run; print('begun', flush=True); run()"
 
     def one(number: int) -> tuple[int, str]:
         log = folder / f"start-{number}.log"
         flags = [f"--storage.path=state-{number}.db", "--web.listen-address=127.0.0.1:0"]
         process = Process([sys.executable, "-c", launcher, *flags], log, cwd=folder, env={})
-        process.await_log(lambda said: "begun" in said or None, 20)
+        process.await_log(lambda said: "begun" in said or None, START_SECONDS)
         time.sleep(number * 0.05)
-        return process.stop((SIGTERM, SIGINT)[number % 2], 5), process.log
+        return process.stop((SIGTERM, SIGINT)[number % 2]), process.log
 
     with ThreadPoolExecutor(4) as pool:
         ends = list(pool.map(one, range(20)))

@@ -127,7 +127,7 @@ def test_clients_that_hang_cost_a_scrape_nothing(
     assert max(during[MEMORY], after[MEMORY]) < MOST_MEMORY
     assert during[FILES] > before[FILES] + HANGING / 2
     assert "level=error" not in exporter.log
-    assert exporter.stop(timeout=8) == 0
+    assert exporter.stop(timeout=10) == 0
 
 
 def report(*lines: str) -> None:

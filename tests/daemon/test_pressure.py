@@ -97,7 +97,7 @@ def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
             assert request(exporter.address, "/-/healthy").status == 200
             code, seconds = exporter.stop()
     assert code == 0
-    assert seconds < 8
+    assert seconds < 10
 
 
 @pytest.mark.process
@@ -166,7 +166,7 @@ def test_who_has_the_right_password_gets_in_while_others_guess(daemon: DaemonFac
         for number in range(5):
             begun = time.monotonic()
             assert request(exporter.address, "/metrics", basic_auth(f"user-{number}", "right")).status == 200
-            assert time.monotonic() - begun < 8
+            assert time.monotonic() - begun < 10
             assert request(exporter.address, "/-/healthy").status == 200
     finally:
         stop.set()

@@ -30,7 +30,6 @@ def used_names() -> set[str]:
 
 
 @pytest.mark.peer("prometheus")
-@pytest.mark.timeout(300)
 @pytest.mark.xdist_group("monitored")
 def test_every_metric_is_used_or_has_a_reason_not_to_be(monitored: Monitored) -> None:
     """By family: of a histogram its buckets may be enough."""

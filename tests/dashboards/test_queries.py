@@ -14,7 +14,7 @@ from tests.support.dashboards.files import DASHBOARDS, Query, queries, query
 from tests.support.dashboards.monitored import Monitored
 from tests.support.peers import eventually
 
-pytestmark = [pytest.mark.peer("prometheus"), pytest.mark.timeout(300), pytest.mark.xdist_group("monitored")]
+pytestmark = [pytest.mark.peer("prometheus"), pytest.mark.xdist_group("monitored")]
 
 OVERVIEW, ACCOUNT, EXPORTER = "cfdi-overview", "cfdi-account", "cfdi-exporter"
 STAGES = {

@@ -26,7 +26,7 @@ from tests.support.schedules.site import Account, Site
 
 USERNAME = "ws@acme.example"
 ATTEMPTS = 2
-GROUPS = 4
+GROUPS = 2
 
 
 class Scene:
@@ -46,7 +46,7 @@ class Scene:
         """Write another password for the first account; nobody is told."""
         self.site.accounts[0].password = password
 
-    def await_login(self, timeout: float = 3.0) -> bool:
+    def await_login(self, timeout: float = 30.0) -> bool:
         """Wait for one more login of the first account, for a while."""
         username = self.site.accounts[0].username
         return self.provider.await_login(username, self.provider.count(username), timeout)
@@ -63,8 +63,12 @@ class Scene:
         """All logins beyond the contract."""
         return told(judge(self.provider.history))
 
-    def await_rest(self, tag: str) -> None:
-        """Wait until everything that is going to be asked for within two intervals has been."""
+    def await_rest(self, tag: str, least: tuple[str, int] = ("", 0)) -> None:
+        """Wait until everything that is going to be asked for within two intervals has been.
+
+        Of a password so many tries are to come at `least`: the machine may be busy.
+        """
+        eventually(lambda: self.tries(least[0]) >= least[1])
         eventually(lambda: "listening" in (self._directory / f"{tag}.log").read_text())
         time.sleep(2.2)
 
@@ -101,10 +105,10 @@ def test_a_check_between_two_wrong_passwords_gives_no_further_try(
     scene.configure("two")
     site.await_end(site.check("acme"))
     time.sleep(6.5 if first else 0.0)
-    for password in ("two", "one"):
-        scene.configure(password)
+    for least in (("two", ATTEMPTS), ("one", len(first) + ATTEMPTS)):
+        scene.configure(least[0])
         site.reload()
-        scene.await_rest(run.tag)
+        scene.await_rest(run.tag, least)
     assert scene.tries("two") == ATTEMPTS
     assert scene.tries("one") == len(first) + ATTEMPTS
     assert scene.broken() == []
@@ -129,7 +133,7 @@ def test_a_refusal_that_comes_while_the_process_is_frozen_counts(scene: Scene) -
     run = site.start()
     for _ in range(3):
         with scene.provider.holding(USERNAME):
-            came = scene.await_login()
+            came = scene.await_login(3.0)
             if came:
                 site.freeze(run)
         if came:
@@ -146,20 +150,20 @@ def test_a_refusal_is_counted_in_whatever_form_it_comes(scene: Scene) -> None:
     site = scene.set(*each(names, "wrong"))
     for account, name in zip(site.accounts, names, strict=True):
         scene.provider.always(account.username, name)
-    site.start()
-    time.sleep(6.0)
+    run = site.start()
+    eventually(lambda: all(scene.provider.count(one.username) >= ATTEMPTS for one in site.accounts))
+    scene.await_rest(run.tag)
     tries = {
         name: scene.provider.count(account.username)
         for account, name in zip(site.accounts, names, strict=True)
     }
     assert {name: count for name, count in tries.items() if count != ATTEMPTS} == {}
-    shown = site.metrics()
-    suspended = {
-        name: shown.get(f'cfdi_account_suspended{{account="{account.name}"}}')
+    certain = {
+        f'cfdi_account_suspended{{account="{account.name}"}}'
         for account, name in zip(site.accounts, names, strict=True)
         if REFUSALS[name].says is Says.REFUSED
     }
-    assert {name: value for name, value in suspended.items() if value != 1} == {}
+    eventually(lambda: {name for name, value in site.metrics().items() if value == 1} >= certain)
     assert scene.broken() == []
 
 
@@ -171,18 +175,19 @@ def test_what_cannot_be_read_is_tried_no_more_often_than_a_refusal(scene: Scene)
         scene.provider.always(account.username, name)
     site.start()
     time.sleep(15.0)
-    tries = {
-        name: scene.provider.count(account.username)
-        for account, name in zip(site.accounts, names, strict=True)
-    }
+
+    def counted() -> dict[str, int]:
+        pairs = zip(site.accounts, names, strict=True)
+        return {name: scene.provider.count(account.username) for account, name in pairs}
+
+    least = {name: {Says.STOP: 1, Says.NEUTRAL: 2}.get(answer.says, 0) for name, answer in TROUBLE.items()}
+    eventually(lambda: all(count >= least[name] for name, count in counted().items()))
+    tries = counted()
     unknown = {name for name, answer in TROUBLE.items() if answer.says in (Says.SERVICE, Says.UNKNOWN)}
     assert {name: tries[name] for name in unknown if tries[name] > ATTEMPTS} == {}
     assert {
         name: tries[name] for name, answer in TROUBLE.items() if answer.says is Says.STOP and tries[name] != 1
     } == {}
-    assert {
-        name for name, answer in TROUBLE.items() if answer.says is Says.NEUTRAL and tries[name] < 2
-    } == set()
     assert scene.broken() == []
 
 
@@ -190,7 +195,7 @@ def test_a_proven_password_that_turns_wrong_has_no_further_tries_by_kills(scene:
     """Killed in the middle of each poll."""
     site = scene.set(acme("right"))
     site.start()
-    assert scene.await_login(10.0)
+    assert scene.await_login()
     assert scene.await_login()
     accepted = _turned_wrong(scene, "right")
     for _ in range(5):
@@ -212,7 +217,7 @@ def test_a_proven_password_that_turns_wrong_is_unproven_soon(scene: Scene) -> No
         *(name for name, one in TROUBLE.items() if one.says is Says.SERVICE),
     ]
     site = scene.set(*each(names, "right"))
-    site.start()
+    run = site.start()
     for account in site.accounts:
         eventually(partial(scene.provider.count, account.username))
     time.sleep(0.5)
@@ -221,7 +226,12 @@ def test_a_proven_password_that_turns_wrong_is_unproven_soon(scene: Scene) -> No
         scene.provider.set_password(account.username, "another")
         scene.provider.always(account.username, name)
         accepted[name] = sum(login.says is Says.ACCEPTED for login in scene.logins(account))
-    time.sleep(6.0)
+    wanted = {
+        account.username: accepted[name] + ATTEMPTS
+        for account, name in zip(site.accounts, names, strict=True)
+    }
+    eventually(lambda: all(scene.provider.count(one) >= count for one, count in wanted.items()))
+    scene.await_rest(run.tag)
     tries = {
         name: len(scene.logins(account)) - accepted[name]
         for account, name in zip(site.accounts, names, strict=True)
@@ -234,14 +244,14 @@ def test_a_lost_poll_of_a_proven_password_leaves_an_open_try(scene: Scene) -> No
     """Killed in the middle of a poll, started with another password: one try less."""
     site = scene.set(acme("right"))
     run = site.start()
-    assert scene.await_login(10.0)
+    assert scene.await_login()
     assert scene.await_login()
     _turned_wrong(scene, "right")
     with scene.provider.holding(USERNAME):
         assert scene.await_login()
         site.kill(run)
     scene.configure("one")
-    scene.await_rest(site.start().tag)
+    scene.await_rest(site.start().tag, ("one", ATTEMPTS - 1))
     assert scene.tries("one") == ATTEMPTS - 1
     assert scene.broken() == []
 
@@ -280,10 +290,10 @@ def test_a_resumption_gives_one_try(scene: Scene) -> None:
     """And the next within the hour none, by whichever way."""
     site = scene.set(acme("one"))
     run = site.start()
-    scene.await_rest(run.tag)
+    scene.await_rest(run.tag, ("one", ATTEMPTS))
     assert scene.tries("one") == ATTEMPTS
     assert site.resume("acme").status == 200
-    scene.await_rest(run.tag)
+    scene.await_rest(run.tag, ("one", ATTEMPTS + 1))
     assert scene.tries("one") == ATTEMPTS + 1
     site.await_end(site.check("acme", resume=True))
     site.resume("acme")
@@ -292,7 +302,6 @@ def test_a_resumption_gives_one_try(scene: Scene) -> None:
     assert scene.broken() == []
 
 
-@pytest.mark.timeout(240)
 def test_random_schedules() -> None:
     """No login beyond the contract, always a way out, and a healthy neighbour that is always polled."""
     first = 0 if in_ci() else random.SystemRandom().randrange(10**6)

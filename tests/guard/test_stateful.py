@@ -19,6 +19,7 @@ from exporter.guard.gate import ResumeTooSoonError
 from exporter.secret import Secret
 from tests.guard.model import HOUR, INTERVAL, Promise, Try
 from tests.support.peers import FakeClock
+from tests.support.places import MEMORY
 from tests.support.rig import (
     USERNAME,
     Arrival,
@@ -62,7 +63,7 @@ class GuardMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.directory = tempfile.TemporaryDirectory()
+        self.directory = tempfile.TemporaryDirectory(dir=MEMORY)
         self.path = Path(self.directory.name) / "state.db"
         self.cheap = patch("exporter.guard.credential._digest", cheap_digest)
         self.cheap.start()

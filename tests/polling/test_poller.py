@@ -29,8 +29,6 @@ from tests.support.rig import (
     unsent,
 )
 
-pytestmark = pytest.mark.timeout(20)
-
 
 class BrokenPipe(io.StringIO):
     """A log that nobody reads any more."""

@@ -21,8 +21,6 @@ from tests.support.rig import (
     unsent,
 )
 
-pytestmark = pytest.mark.timeout(20)
-
 HOUR = 3600.0
 
 

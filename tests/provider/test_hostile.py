@@ -19,7 +19,7 @@ from exporter.account.outcome import Reason
 from exporter.provider.solucion_factible.codes import LABELS
 from tests.support.peers import Daemon, DaemonFactory, eventually
 from tests.support.peers.daemon import launched
-from tests.support.peers.hostile import HOST, PATH, HostileProvider
+from tests.support.peers.hostile import HOST, PATH, Call, HostileProvider
 from tests.support.peers.logfmt import fields
 from tests.support.peers.misbehaviour import (
     ANSWERS,
@@ -38,7 +38,7 @@ from tests.support.peers.misbehaviour import (
 
 INTERVAL, TIMEOUT = 2.0, 4.0
 WSDLS_TIMEOUT = 12.0  # some thirty environments load theirs, two at a time
-SLACK = 1.5  # seconds by which a busy machine may be late
+SLACK = 5.0  # seconds by which a busy machine may be late
 MEMORY_MB = 150.0
 HEALTHY = [f"healthy-{number}" for number in range(5)]
 FIGURES = {name: {**GOOD, "disponibles": 100 + place} for place, name in enumerate(HEALTHY)}
@@ -195,7 +195,28 @@ name, and the others wait for their WSDL): late enough for what comes unasked, w
 would take for its answer, and soon enough to be given the connection that it came on."""
 
 
+def waited_for_it(provider: HostileProvider) -> bool:
+    """Whether a call came on a connection before what nobody had asked for there had surely come."""
+    before: dict[object, Call] = {}
+    calls = [call for calls in provider.calls.values() for call in calls if call.username]
+    for call in sorted(calls, key=lambda call: call.at):
+        last = before.get(call.writer)
+        if last and last.username not in HEALTHY and call.at - last.at < 0.7:
+            return True
+        before[call.writer] = call
+    return False
+
+
 def test_what_comes_unasked_is_nobody_s_answer(daemon: DaemonFactory, show: Show) -> None:
+    """A machine that is too busy for the order of the polls, on which all depends here, gets more chances."""
+    for _ in range(5):
+        if say_more_than_they_are_asked(daemon, show):
+            return
+    pytest.fail("the machine is too busy: calls always waited already when something unasked came")
+
+
+def say_more_than_they_are_asked(daemon: DaemonFactory, show: Show) -> bool:
+    """Let the accounts be polled; false where the followers came too soon to prove anything."""
     with HostileProvider({case.name: case.respond for case in UNASKED} | RESPOND) as provider:
         for case in UNASKED:
             provider.listen(case.name)
@@ -205,6 +226,9 @@ def test_what_comes_unasked_is_nobody_s_answer(daemon: DaemonFactory, show: Show
         exporter = daemon(configuration(environments, accounts), "--log.level=debug", command=GROWN_UP)
         metrics = polled(exporter, accounts, times=3)
         memory = memory_mb(exporter)
+        if waited_for_it(provider):
+            exporter.kill()
+            return False
         show(
             f"{len(UNASKED)} that say more than they are asked, {memory:.0f} MB at most",
             table(UNASKED, metrics),
@@ -215,6 +239,7 @@ def test_what_comes_unasked_is_nobody_s_answer(daemon: DaemonFactory, show: Show
             assert metrics[f'cfdi_stamps_available{{account="{case.name}"}}'] == GOOD["disponibles"]
         assert exporter.stop() == 0
     assert memory < MEMORY_MB
+    return True
 
 
 def test_no_wsdl_harms_anybody(daemon: DaemonFactory, show: Show) -> None:
@@ -258,7 +283,7 @@ def test_a_wsdl_that_would_take_hours_to_read_is_refused_and_keeps_nothing_from_
             if name.startswith("cfdi_poll_failures_total{") and 'reason="invalid"' in name
         ]
         assert failures >= 1
-        assert exporter.stop(timeout=6) == 0
+        assert exporter.stop(timeout=10) == 0
 
 
 # TLS

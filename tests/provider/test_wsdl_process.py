@@ -202,7 +202,6 @@ def most_memory() -> int:
     return found
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("types", HOSTILE.values(), ids=HOSTILE)
 async def test_a_mebibyte_at_its_worst_takes_nothing_of_the_loop_and_little_memory(types: str) -> None:
     """It ends, one way or the other; the loop goes on meanwhile, and nobody grows."""

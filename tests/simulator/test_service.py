@@ -453,6 +453,7 @@ def test_100_000_accounts_are_cheap() -> None:
 async def test_a_slow_answer_delays_no_other_and_no_stop(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
+    simulator.accounts["slow@demo.example"].delay = 60.0
     slow = asyncio.create_task(code(session, simulator, login("slow@demo.example")))
     while not simulator.accounts["slow@demo.example"].calls:  # noqa: ASYNC110 - an account signals nothing
         await asyncio.sleep(0.01)
@@ -460,7 +461,7 @@ async def test_a_slow_answer_delays_no_other_and_no_stop(
     assert await code(session, simulator, login()) == "200"
     assert not slow.done()
     await simulator.stop()
-    assert time.monotonic() - began < 2  # the slow answer takes 3 s
+    assert time.monotonic() - began < 20
     with pytest.raises(aiohttp.ClientError):
         await slow
 
@@ -473,7 +474,7 @@ async def test_the_answer_comes_after_the_accounts_delay(
     account.delay = 0.2
     began = time.monotonic()
     assert await code(session, simulator, login("slow@demo.example")) == "200"
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < 3
 
 
 async def test_a_taken_port_is_an_os_error(simulator: Simulator) -> None:

@@ -6,14 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from exporter.simulator import PASSWORD, Simulator
 from tests.support.peers import Daemon, DaemonFactory, eventually
 from tests.support.series import shown_when
 from tests.support.simulation import running
-
-pytestmark = pytest.mark.timeout(60)
 
 ERRORS = "cfdi_exporter_storage_errors_total"
 AVAILABLE = 'cfdi_stamps_available{account="healthy"}'

@@ -14,11 +14,9 @@ import pytest
 
 from exporter.simulator import PASSWORD, Simulator
 from tests.support.peers import Daemon, DaemonFactory, eventually
-from tests.support.peers.daemon import EXPORTER
+from tests.support.peers.daemon import EXPORTER, launched
 from tests.support.series import shown_when
 from tests.support.simulation import running
-
-pytestmark = pytest.mark.timeout(90)
 
 ERRORS = "cfdi_exporter_storage_errors_total"
 AVAILABLE = 'cfdi_stamps_available{account="healthy"}'
@@ -29,6 +27,7 @@ accounts:
 - {{name: healthy, username: healthy@demo.example, password: {password}}}
 """
 LOW = "- {{name: low, username: low@demo.example, password: {password}}}\n"
+AT_ONCE = launched(first_polls=0.0)
 LISTEN = "--web.listen-address=127.0.0.1:0"
 FREEZE, THAW = 0xC0045877, 0xC0045878  # linux/fs.h
 
@@ -37,7 +36,7 @@ def text(simulator: Simulator, *more: str, interval: str = "1h") -> str:
     return "".join((CONFIG, *more)).format(wsdl=simulator.wsdl_url, password=PASSWORD, interval=interval)
 
 
-def logged(exporter: Daemon, words: str, seconds: float = 20) -> None:
+def logged(exporter: Daemon, words: str, seconds: float = 60) -> None:
     eventually(lambda: words in exporter.log, seconds)
 
 
@@ -47,7 +46,7 @@ def test_what_is_deleted_is_missed(daemon: DaemonFactory, tmp_path: Path, gone: 
     simulator = Simulator()
     path = tmp_path / "state.db"
     with running(simulator):
-        exporter = daemon(text(simulator), f"--storage.path={path}")
+        exporter = daemon(text(simulator), f"--storage.path={path}", command=AT_ONCE)
         shown_when(exporter, lambda shown: AVAILABLE in shown)
         for file in tmp_path.glob(gone):
             file.unlink()
@@ -58,7 +57,7 @@ def test_what_is_deleted_is_missed(daemon: DaemonFactory, tmp_path: Path, gone: 
             exporter.config_file.write_text(text(simulator, LOW))
             exporter.send(SIGHUP)
             logged(exporter, 'msg="configuration reloaded"')
-            time.sleep(2)  # first polls come within that
+            time.sleep(1)  # first polls come within a fifth of that
             assert simulator.accounts["low@demo.example"].calls == 0
         second = subprocess.run(
             [*EXPORTER, f"--config.file={exporter.config_file}", f"--storage.path={path}", LISTEN],
@@ -158,12 +157,12 @@ def test_a_disk_that_stands_still(daemon: DaemonFactory, disk: Disk) -> None:
             assert "the disk stands still" in exporter.log
             before = time.monotonic()
             assert exporter.get("/-/healthy").status == 200
-            assert time.monotonic() - before < 1
+            assert time.monotonic() - before < 5
         logged(exporter, 'msg="storage recovered"')
         with disk.still(exporter):
             time.sleep(1)
             exporter.send(SIGTERM)
-            logged(exporter, "msg=stopped", 12)
+            logged(exporter, "msg=stopped")
         eventually(lambda: not exporter.running)
 
 
@@ -188,7 +187,7 @@ def test_a_disk_that_stands_still_at_the_start(daemon: DaemonFactory, disk: Disk
                 assert exporter.get("/-/ready").status == 503
                 if stopped:
                     exporter.send(SIGTERM)
-                    logged(exporter, "msg=stopped", 10)
+                    logged(exporter, "msg=stopped")
             finally:
                 fcntl.ioctl(thawed, THAW, 0)
                 os.close(thawed)

@@ -6,7 +6,7 @@ from tests.support.peers import Daemon, eventually
 
 
 def shown_when(
-    exporter: Daemon, condition: Callable[[dict[str, float]], bool], timeout: float = 20
+    exporter: Daemon, condition: Callable[[dict[str, float]], bool], timeout: float = 60
 ) -> dict[str, float]:
     """Wait until the metrics meet a condition and return them."""
 

@@ -71,3 +71,9 @@ def test_the_marks_choose(pytester: pytest.Pytester) -> None:
     pytester.makeini(MARKERS)
     result = pytester.runpytest_inprocess(*PLUGINS, "-m", "not process", "--collect-only", "-q")
     result.stdout.fnmatch_lines(["*::test_second", "*::test_none", "*2/5 tests collected*"])
+
+
+@pytest.mark.xdist_group("packaging")
+def test_those_of_a_group_stay_in_one_process_of_tests(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist tells a group by the end of a test's name, which it can't change in pytest 9.2."""
+    assert request.node.nodeid.endswith("@packaging") == getattr(request.config.option, "loadgroup", False)

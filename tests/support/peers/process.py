@@ -78,7 +78,7 @@ class Process:
         if self.running:
             os.kill(self._popen.pid, signal)
 
-    def stop(self, signal: Signals = SIGTERM, timeout: float = 10.0) -> int:
+    def stop(self, signal: Signals = SIGTERM, timeout: float = 30.0) -> int:
         """End the program with `signal`, then whatever is left of its group; return the exit code.
 
         Raises:

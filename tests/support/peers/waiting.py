@@ -8,9 +8,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
+"""Between two looks, at least: as long as a look takes, so that looking leaves half of a processor."""
 
 
-def eventually(predicate: Callable[[], T | None], timeout: float = 20.0) -> T:
+def eventually(predicate: Callable[[], T | None], timeout: float = 60.0) -> T:
     """Call `predicate` until its value is truthy and return that value.
 
     Exceptions of the predicate pass through at once: only a falsy value means "not yet".
@@ -19,10 +20,13 @@ def eventually(predicate: Callable[[], T | None], timeout: float = 20.0) -> T:
         AssertionError: after `timeout` seconds, with the last value.
     """
     deadline = time.monotonic() + timeout
+    looked = time.monotonic()
     while not (value := predicate()):
-        if time.monotonic() >= deadline:
+        now = time.monotonic()
+        if now >= deadline:
             raise AssertionError(f"not within {timeout:g} s; last value: {value!r}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(max(POLL_SECONDS, now - looked))
+        looked = time.monotonic()
     return value
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
+from tests.support.places import MEMORY
 from tests.support.schedules.history import History, Login, Run, login_key
 from tests.support.schedules.oracle import judge, told
 from tests.support.schedules.provider import Provider
@@ -45,7 +46,7 @@ class Report:
 def attack(seed: int, accounts: int = ACCOUNTS, *, keep: bool = False) -> Report:
     """Run the schedule of a seed; `keep` the files of the processes, their logs among them."""
     history, story = History(), tell(seed, accounts)
-    directory = Path(tempfile.mkdtemp(prefix="schedule-"))
+    directory = Path(tempfile.mkdtemp(prefix="schedule-", dir=None if keep else MEMORY))
     try:
         with ExitStack() as stack:
             provider = stack.enter_context(Provider(history))
@@ -295,7 +296,7 @@ class Performance:
         for account in down:
             answer = self.site.resume(account.name)
             self.note(f"    resume {account.name}: {answer.status} {answer.text.strip()}")
-        for account in self._await_up(since, down, 25.0):
+        for account in self._await_up(since, down, 60.0):
             if not self._was_resumed_before(account, since):
                 self.breaks.append(f"no way out: {account.name} does not come up with the right password")
         if self.site.daemon is not run:

@@ -117,7 +117,7 @@ class Site:
     def start_second(self) -> int:
         """Start one more daemon on the same storage; return its exit code, -1 where it doesn't give up."""
         run = self._start("second", "--web.listen-address=127.0.0.1:0")
-        if self.await_end(run, 10.0):
+        if self.await_end(run):
             return self._process(run).kill()
         self.kill(run)
         return -1
