@@ -15,6 +15,7 @@ from exporter.cli.main import main
 from tests.support.commands import called
 from tests.support.configs import make_certificates
 from tests.support.documents import Block, blocks
+from tests.support.kubernetes import rendered
 from tests.support.places import ROOT
 
 GRAFANA = {
@@ -68,11 +69,19 @@ def of_alertmanager(text: str, _folder: Path) -> None:
     called("amtool", "check-config", written("alertmanager.yml", text))
 
 
+def of_the_chart(text: str, _folder: Path) -> None:
+    """Values of the Helm chart, or a part of them that the demonstration completes."""
+    values = yaml.safe_load(text)
+    alone = not {"config", "instances", "existingConfigMap"} & values.keys()
+    assert rendered({**({"demo": True} if alone else {}), **values})
+
+
 Check = Callable[[str, Path], None]
 CHECKS: Mapping[frozenset[str], tuple[Check, str | None]] = {
     frozenset({"accounts", "account_files", "environments"}): (of_the_exporter, None),
     frozenset({"tls_server_config", "basic_auth_users"}): (of_the_web_pages, None),
     frozenset({"scrape_configs", "rule_files", "alerting", "remote_write"}): (of_prometheus, "prometheus"),
+    frozenset({"config", "instances", "podMonitor", "webConfig"}): (of_the_chart, "helm"),
     frozenset({"groups"}): (of_rules, "prometheus"),
     frozenset({"route", "receivers"}): (of_alertmanager, "alertmanager"),
     frozenset({"providers", "datasources"}): (of_grafana, None),

