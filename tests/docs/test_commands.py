@@ -27,6 +27,7 @@ PEERS = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "alertm
 PROGRAMS = {
     *("alias", "cd", "chmod", "cp", "curl", "git", "install", "make", "mkdir", "python3", "umask"),
     *("apt-get", "docker", "helm", "journalctl", "kubectl", "pip", "sudo", "systemctl", "$EDITOR"),
+    *("dnf", "dpkg", "mimirtool", "pipx", "uvx", "vmagent", "vmalert"),
     *(PROGRAM, *PEERS),
 }
 """What commands may call: a name that isn't here may be a typing error."""

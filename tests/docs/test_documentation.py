@@ -14,7 +14,7 @@ from tests.support.places import ROOT
 PAGES = pages()
 every_page = pytest.mark.parametrize("page", PAGES, ids=repr)
 
-LANGUAGES = {"sh", "yaml", "promql", "metrics", "json", "mermaid", "text"}
+LANGUAGES = {"sh", "yaml", "promql", "metrics", "json", "toml", "alloy", "mermaid", "text"}
 """Of fenced blocks: tests look at what is in each, but for `text`, which is what a program prints."""
 
 FOLDERS = "alerts|bench|dashboards|deploy|docs|exporter|scripts|tests"

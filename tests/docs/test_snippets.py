@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.support.commands import called
 from tests.support.configs import make_certificates
 from tests.support.documents import Block, blocks
 from tests.support.kubernetes import rendered
+from tests.support.peers.prometheus import JOB
 from tests.support.places import ROOT
 
 GRAFANA = {
@@ -160,3 +162,23 @@ def test_queries_parse(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
 def test_json_parses(block: Block) -> None:
     json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+def test_toml_parses(block: Block) -> None:
+    """Telegraf's: it gives the labels that the rules look for."""
+    (scrape,) = tomllib.loads(block.text)["inputs"]["prometheus"]
+    assert scrape["tags"]["job"] == JOB
+
+
+@pytest.mark.parametrize("block", blocks("alloy"), ids=str)
+def test_alloy_s_configuration_holds_together(block: Block) -> None:
+    """Nothing here reads that language: brackets pair, and what is forwarded to is there."""
+    text = re.sub(r'"[^"]*"', '""', block.text)
+    brackets = re.sub(r"[^{}\[\]()]", "", text)
+    while brackets != (fewer := re.sub(r"\{\}|\[\]|\(\)", "", brackets)):
+        brackets = fewer
+    assert brackets == ""
+    labels = {f"{kind}.{label}" for kind, label in re.findall(r'(?m)^([\w.]+) "(\w+)" \{$', block.text)}
+    assert set(re.findall(r"\[([\w.]+)\.receiver\]", block.text)) <= labels
+    assert f'job_name        = "{JOB}"' in block.text
