@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what follows from other files: parts of the Helm chart, and the plain manifests that it renders.
+"""Writes what follows from other files: parts of the chart and the mixin, and the plain manifests.
 
 Usage: scripts/manifests.py [--check] (make manifests), with the Helm of `make tools` or one on the PATH.
 With --check nothing is written: what differs is listed, and the exit code is then 1.
@@ -61,6 +61,7 @@ def wanted(helm: str) -> Iterator[tuple[Path, str | None]]:
     """Yield each file with what it is to be, None for not there; those that need others after these."""
     yield from copies().items()
     yield from ((path, None) for path in stale_copies())
+    yield ROOT / "mixin" / "files.libsonnet", mixin_files()
     documented = list(documented_values((CHART / "values.yaml").read_text(encoding="utf-8")))
     yield CHART / "values.schema.json", schema(documented)
     yield CHART / "README.md", readme(documented)
@@ -94,6 +95,23 @@ def copies() -> dict[Path, str]:
 def stale_copies() -> set[Path]:
     """Return the chart's files that nothing is the source of any more."""
     return {path for path in (CHART / "files").rglob("*") if path.is_file()} - copies().keys()
+
+
+def mixin_files() -> str:
+    """Return the list of what the mixin imports: jsonnet knows no pattern of names."""
+    rules, dashboards = (sorted((ROOT / folder).glob(pattern)) for folder, pattern in COPIED.values())
+    lines = [
+        "// Written by `make manifests`.",
+        "{",
+        "  rules: [",
+        *(f"    importstr '../alerts/{path.name}'," for path in rules),
+        "  ],",
+        "  dashboards: {",
+        *(f"    '{path.name}': import '../dashboards/{path.name}'," for path in dashboards),
+        "  },",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def documented_values(text: str) -> Iterator[tuple[str, str, str]]:
