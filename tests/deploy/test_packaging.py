@@ -218,7 +218,7 @@ def locked(file: str) -> dict[str, Version]:
     return {canonicalize_name(pin.name): Version(str(pin.specifier).removeprefix("==")) for pin in here}
 
 
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-tools.txt")
 
 
 @pytest.mark.parametrize("file", LOCKS)
@@ -251,6 +251,14 @@ def test_a_lock_is_current(file: str, extras: tuple[str, ...]) -> None:
         reached.add(name)
         ahead += _needs(name, requirement.extras)
     assert reached == pinned.keys()
+
+
+def test_the_tools_are_those_that_are_asked_for() -> None:
+    """Each is locked at a version that satisfies; what they need in turn isn't installed here."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    pinned = locked("requirements-tools.txt")
+    for requirement in (Requirement(text) for group in groups.values() for text in group):
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
 
 
 def _needs(name: str, extras: set[str]) -> list[Requirement]:

@@ -1,5 +1,6 @@
 """The commands that the documents show: programs and flags exist, and the exporter's do what they say."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from tests.support.documents import Block, blocks, pages
 from tests.support.peers.daemon import EXPORTER, START_SECONDS
 from tests.support.peers.process import Process
 from tests.support.simulation import running
+from tests.support.tools import tool
 
 PAGES = pages()
 PROGRAM = "cfdi-stamps-exporter"
@@ -24,7 +26,8 @@ PEERS = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "alertm
 
 PROGRAMS = {
     *("alias", "cd", "chmod", "cp", "curl", "git", "install", "make", "mkdir", "python3", "umask"),
-    *("apt-get", "docker", "journalctl", "kubectl", "pip", "sudo", "systemctl", "$EDITOR"),
+    *("apt-get", "docker", "helm", "journalctl", "kubectl", "pip", "sudo", "systemctl", "$EDITOR"),
+    *("dnf", "dpkg", "mimirtool", "pipx", "uvx", "vmagent", "vmalert"),
     *(PROGRAM, *PEERS),
 }
 """What commands may call: a name that isn't here may be a typing error."""
@@ -52,12 +55,35 @@ def test_the_flags_of_other_programs_exist(program: str) -> None:
     assert {flag.removeprefix("--") for flag in flags} <= known
 
 
+@pytest.mark.peer("helm")
+@pytest.mark.parametrize("program", ["helm", "kubectl"])
+def test_the_flags_of_subcommands_exist(program: str) -> None:
+    """Of what is run in the cluster, behind `--`, the exporter's own flags are looked up below."""
+    path = tool(program)
+    assert path
+    commands = {tuple(words) for block in blocks("sh") for words in block.commands if words[0] == program}
+    assert commands
+    options = called(path, "options") if program == "kubectl" else ""
+    for command in commands:
+        words = list(itertools.takewhile(lambda word: word != "--", command))
+        subcommands = list(itertools.takewhile(lambda word: re.fullmatch("[a-z][a-z-]*", word), words[1:4]))
+        told = options + called(path, *subcommands, "--help")
+        flags = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert {flag for flag in flags if not re.search(rf"{flag}[ =]", told)} == set(), command
+
+
+IN_CLUSTER = {"helm", "kubectl"}
+"""Programs whose words may be names of things that are called like the exporter."""
+
+
 def exporter_commands() -> list[list[str]]:
     """The arguments of each command line of the exporter, in blocks and in the text."""
     lines = [words for block in blocks("sh") for words in block.commands]
     lines += [span.split() for page in PAGES for span in page.spans if "…" not in span]
     found = set()
-    for words in lines:  # it may stand behind another program, which runs it elsewhere
+    for line in lines:  # it may stand behind another program, which runs it elsewhere
+        behind = line.index("--") if "--" in line else len(line)
+        words = line[behind:] if line[0] in IN_CLUSTER else line
         starts = [number for number, word in enumerate(words) if Path(word).name == PROGRAM]
         found |= {tuple(words[start + 1 :]) for start in starts if words[start + 1 :]}
     return [list(arguments) for arguments in sorted(found)]

@@ -14,10 +14,10 @@ from tests.support.places import ROOT
 PAGES = pages()
 every_page = pytest.mark.parametrize("page", PAGES, ids=repr)
 
-LANGUAGES = {"sh", "yaml", "promql", "metrics", "json", "mermaid", "text"}
+LANGUAGES = {"sh", "yaml", "promql", "metrics", "json", "toml", "alloy", "jsonnet", "mermaid", "text"}
 """Of fenced blocks: tests look at what is in each, but for `text`, which is what a program prints."""
 
-FOLDERS = "alerts|bench|dashboards|deploy|docs|exporter|scripts|tests"
+FOLDERS = "alerts|bench|dashboards|deploy|docs|exporter|mixin|scripts|tests"
 OTHERS_FLAGS = {"--storage.tsdb.retention.time"}
 """Flags of Prometheus' own programs that look like ours."""
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from exporter.cli.main import main
 from tests.support.commands import called
 from tests.support.configs import make_certificates
 from tests.support.documents import Block, blocks
+from tests.support.kubernetes import rendered
+from tests.support.peers.prometheus import JOB
 from tests.support.places import ROOT
 
 GRAFANA = {
@@ -68,11 +71,19 @@ def of_alertmanager(text: str, _folder: Path) -> None:
     called("amtool", "check-config", written("alertmanager.yml", text))
 
 
+def of_the_chart(text: str, _folder: Path) -> None:
+    """Values of the Helm chart, or a part of them that the demonstration completes."""
+    values = yaml.safe_load(text)
+    alone = not {"config", "instances", "existingConfigMap"} & values.keys()
+    assert rendered({**({"demo": True} if alone else {}), **values})
+
+
 Check = Callable[[str, Path], None]
 CHECKS: Mapping[frozenset[str], tuple[Check, str | None]] = {
     frozenset({"accounts", "account_files", "environments"}): (of_the_exporter, None),
     frozenset({"tls_server_config", "basic_auth_users"}): (of_the_web_pages, None),
     frozenset({"scrape_configs", "rule_files", "alerting", "remote_write"}): (of_prometheus, "prometheus"),
+    frozenset({"config", "instances", "podMonitor", "webConfig"}): (of_the_chart, "helm"),
     frozenset({"groups"}): (of_rules, "prometheus"),
     frozenset({"route", "receivers"}): (of_alertmanager, "alertmanager"),
     frozenset({"providers", "datasources"}): (of_grafana, None),
@@ -151,3 +162,23 @@ def test_queries_parse(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
 def test_json_parses(block: Block) -> None:
     json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+def test_toml_parses(block: Block) -> None:
+    """Telegraf's: it gives the labels that the rules look for."""
+    (scrape,) = tomllib.loads(block.text)["inputs"]["prometheus"]
+    assert scrape["tags"]["job"] == JOB
+
+
+@pytest.mark.parametrize("block", blocks("alloy"), ids=str)
+def test_alloy_s_configuration_holds_together(block: Block) -> None:
+    """Nothing here reads that language: brackets pair, and what is forwarded to is there."""
+    text = re.sub(r'"[^"]*"', '""', block.text)
+    brackets = re.sub(r"[^{}\[\]()]", "", text)
+    while brackets != (fewer := re.sub(r"\{\}|\[\]|\(\)", "", brackets)):
+        brackets = fewer
+    assert brackets == ""
+    labels = {f"{kind}.{label}" for kind, label in re.findall(r'(?m)^([\w.]+) "(\w+)" \{$', block.text)}
+    assert set(re.findall(r"\[([\w.]+)\.receiver\]", block.text)) <= labels
+    assert f'job_name        = "{JOB}"' in block.text

