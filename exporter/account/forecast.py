@@ -28,6 +28,9 @@ SURPRISE: Final = 2
 HOURS: Final = array("f", [0.0] * 7 + [number / 13 for number in range(14)] + [1.0] * 4)
 """Share of a day's use before each hour, where an account's own isn't known: evenly from 7:00 to 20:00."""
 
+NONE_RESEMBLED: Final = array("h", bytes(2 * AHEAD))
+"""Shared by all accounts that use stamps at their pace."""
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -83,10 +86,11 @@ def profile(use: Sequence[int | None], timetable: Timetable, hours: Sequence[flo
     past = Past(use, timetable)
     estimates = [past.estimate(likeness) for likeness in timetable.coming]
     amounts = [amount for amount, _ in estimates]
+    resembled = array("h", [timetable.today - day if day else 0 for _, day in estimates])
     return Profile(
         timetable,
-        array("f", accumulate(amounts, initial=0.0)),
-        array("h", [timetable.today - day if day else 0 for _, day in estimates]),
+        array("f", list(accumulate(amounts, initial=0.0))),  # from an iterator it would be larger
+        resembled if any(resembled) else NONE_RESEMBLED,
         _before_hours(hours),
         pace=fmean(amounts),
         reserve=past.reserve,

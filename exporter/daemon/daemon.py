@@ -205,7 +205,7 @@ class Daemon:
             storage,
             config.calendar if config else CalendarConfig(),
             clock=self._clock,
-            day_turned=self._metrics.day_turned,
+            metrics=self._metrics,
         )
         providers = Providers(lambda environment: SolucionFactible(environment, self._clock, self._log.info))
         poller = Poller(

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from exporter.account.policy import fraction
 from exporter.account.resemblance import Timetable
 from exporter.clock import Clock
 from exporter.config import CalendarConfig
+from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
 from exporter.polling.almanac import Almanac
 from exporter.storage import days
@@ -32,12 +33,11 @@ BATCH: Final = 64
 LOOKED_AT: Final = 500
 """Accounts that are looked at before others have their turn on the loop: a fraction of a millisecond."""
 
+_Mark = tuple[int, int]
+
 
 class Profiles:
-    """Makes the profiles of all accounts, one after the other, and again when their local day has turned.
-
-    ``day_turned`` is told when the next business day after today ends (Unix time) and whether today is one.
-    """
+    """Makes the profiles of all accounts, one after the other, and again when their local day has turned."""
 
     def __init__(
         self,
@@ -46,15 +46,16 @@ class Profiles:
         config: CalendarConfig,
         *,
         clock: Clock,
-        day_turned: Callable[[float, bool], object],
+        metrics: ExporterMetrics,
     ) -> None:
         self._accounts = accounts
         self._storage = storage
         self._clock = clock
-        self._day_turned = day_turned
+        self._metrics = metrics
         self._almanac = Almanac(config)
         # By the accounts' keys: on which day a profile was made, and which day was the latest in it.
-        self._made: dict[str, tuple[int, int]] = {}
+        self._made: dict[str, _Mark] = {}
+        self._marks: dict[_Mark, _Mark] = {}
         self._added: dict[str, float] = {}
 
     def use(self, config: CalendarConfig) -> None:
@@ -72,6 +73,7 @@ class Profiles:
         almanac, now = self._almanac, self._clock.time()
         self._tell(await almanac.calendar(now), now)
         due = await self._due(almanac.today(now), now)
+        self._marks = {mark: mark for mark in self._made.values()} if due else self._marks
         for start in range(0, len(due), BATCH):
             batch = due[start : start + BATCH]
             histories = await self._histories([monitored.login.key for monitored in batch])
@@ -93,7 +95,8 @@ class Profiles:
         return await self._storage.transact(lambda db: days.load(db, keys), durable=False)
 
     def _tell(self, calendar: Calendar, now: float) -> None:
-        self._day_turned(calendar.next_business_day_end(now), calendar.is_business_day(calendar.day(now)))
+        end, today = calendar.next_business_day_end(now), calendar.day(now)
+        self._metrics.day_turned(end, business_day=calendar.is_business_day(today))
 
     async def _due(self, today: LocalDay, now: float) -> list[Monitored]:
         due = []
@@ -125,7 +128,8 @@ class Profiles:
             made, took = await asyncio.to_thread(_profile, known, timetable, history.hours)
             # Others have as much time as it took: with thousands of accounts it goes on for a while.
             await asyncio.sleep(took)
-        self._made[key] = timetable.today, use.day
+        mark = timetable.today, use.day
+        self._made[key] = self._marks.setdefault(mark, mark)  # most have the same
         present = self._accounts.get(monitored.account.name)
         if present is None or present.login.key != key:
             return

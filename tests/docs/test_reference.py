@@ -100,7 +100,7 @@ def _has(metadata: list[object], validator: object) -> bool:
 # Metrics. -------------------------------------------------------------------------------------------------
 
 
-TABLES = ("Balances", "Polls", "Accounts", "The exporter itself")
+TABLES = ("Balances", "The forecast", "Polls", "Accounts", "The exporter itself")
 
 
 def test_every_metric_has_its_row() -> None:

@@ -351,5 +351,5 @@ def test_before_the_calendar_is_known_nothing_is_shown_of_it() -> None:
     """No 0, which would be a statement."""
     metrics = ExporterMetrics("test")
     assert b"cfdi_calendar" not in metrics.lines(openmetrics=False)
-    metrics.day_turned(1.7e9, False)
+    metrics.day_turned(1.7e9, business_day=False)
     assert b"cfdi_calendar_business_day 0.0" in metrics.lines(openmetrics=False)

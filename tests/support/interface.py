@@ -18,6 +18,7 @@ def exporter_text() -> str:
     metrics = ExporterMetrics("unknown")
     metrics.use_environments({"production": codes.LABELS}, tuple(Reason))
     metrics.poll_ended("production", 1.0)
+    metrics.day_turned(0.0, business_day=False)
     return metrics.lines(openmetrics=False).decode()
 
 

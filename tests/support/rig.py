@@ -269,7 +269,7 @@ class Life:
             self.storage,
             CalendarConfig(),
             clock=clock,
-            day_turned=self.metrics.day_turned,
+            metrics=self.metrics,
         )
         self.poller = Poller(
             self.accounts,
