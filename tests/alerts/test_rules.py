@@ -29,7 +29,7 @@ from tests.support.places import ROOT
 def promtool(*arguments: str | Path) -> str:
     """What promtool prints; empty where it has nothing to complain of."""
     run = subprocess.run(
-        ["promtool", *arguments], cwd=ALERTS, capture_output=True, text=True, check=False, timeout=110
+        ["promtool", *arguments], cwd=ALERTS, capture_output=True, text=True, check=False, timeout=290
     )
     return "" if run.returncode == 0 else f"exit {run.returncode}:\n{run.stdout}{run.stderr}"
 
