@@ -62,17 +62,45 @@ def test_no_two_rules_make_the_same_alert() -> None:
     "alert", alerts(), ids=lambda alert: f"{alert['alert']}-{alert['labels']['severity']}"
 )
 def test_an_alert_says_what_is_wrong_where_and_what_to_do(alert: dict[str, Any]) -> None:
+    """In English and in Spanish."""
     annotations = alert["annotations"]
-    assert annotations.keys() == {"summary", "description", "runbook_url"}
+    assert annotations.keys() == {"summary", "description", "summary_es", "description_es", "runbook_url"}
     subject = "$labels.instance"
     if not alert["alert"].startswith("CfdiExporter"):
         subject = "$labels.pac_environment" if alert["alert"] == "CfdiProviderDown" else "$labels.account"
-    assert subject in annotations["summary"]
-    assert subject in annotations["description"]
-    assert "$labels.account" not in annotations["description"] or "$labels.pac_environment" in str(
-        annotations
+    for language in ("", "_es"):
+        description = annotations[f"description{language}"]
+        assert subject in annotations[f"summary{language}"]
+        assert subject in description
+        assert "$labels.account" not in description or "({{ $labels.pac_environment }})" in description
+        assert description.removesuffix("{{ end }}").endswith(".")
+
+
+@pytest.mark.parametrize(
+    "alert",
+    [alert for alert in alerts() if not re.match("CfdiExporter|CfdiProvider", alert["alert"])],
+    ids=lambda alert: f"{alert['alert']}-{alert['labels']['severity']}",
+)
+def test_an_alert_on_an_account_carries_the_labels_to_route_by(alert: dict[str, Any]) -> None:
+    assert alert["expr"].endswith(
+        "* on (cluster, account, pac_environment) group_left (team, owner, customer)\n"
+        "topk by (cluster, account, pac_environment) (1, exporter_account:cfdi_account_info:known)\n"
     )
-    assert annotations["description"].endswith(".")
+
+
+def test_an_account_has_ten_recorded_series_at_most() -> None:
+    """Those that a healthy account has: the thresholds are two, what tells of trouble has none."""
+    text = (ALERTS / "recording.rules.yml").read_text()
+    healthy, _, rest = text.partition("The rest has no series for an account where all is well.")
+    memory = rest.partition("- name: cfdi-memory")[2]
+    names = re.findall(r"record: (\w*account:\S+)", healthy + memory)
+    assert len(names) + names.count("account:cfdi_stamps_low_threshold:max") <= 10
+
+
+def test_every_match_keeps_clusters_apart() -> None:
+    for rule in rules():
+        for labels in re.findall(r"\b(?:on|by) \(([^)]+)\)", rule["expr"]):
+            assert labels.startswith("cluster"), rule
 
 
 @pytest.mark.parametrize("name", SEVERITIES)
