@@ -2,7 +2,6 @@
 {
   rules: [
     importstr '../alerts/alerting.rules.yml',
-    importstr '../alerts/calendar.rules.yml',
     importstr '../alerts/recording.rules.yml',
   ],
   dashboards: {

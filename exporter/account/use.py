@@ -121,6 +121,14 @@ def usual_hours(usual: Table, of_day: Table) -> Table:
     return array("f", [old * KEPT + new for old, new in zip(kept, added, strict=True)]).tobytes()
 
 
+def sum_of_hours(one: Table, other: Table) -> Table:
+    """Return two tables added up."""
+    if not (one and other):
+        return one or other
+    pairs = zip(array("f", one), array("f", other), strict=True)
+    return array("f", [stamps + more for stamps, more in pairs]).tobytes()
+
+
 def _spread(hours: Table, stamps: int, begin: float, end: float) -> Table:
     """Add stamps that were used between two hours of a day, evenly."""
     if not stamps:

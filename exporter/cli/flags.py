@@ -19,7 +19,7 @@ PROGRAM: Final = "cfdi-stamps-exporter"
 Command = Callable[[argparse.Namespace, FilteringBoundLogger], int]
 """Runs what the command line asks for and returns the exit code."""
 
-_COMMANDS: Final = ("check", "demo", "simulator")
+_COMMANDS: Final = ("check", "history", "demo", "simulator")
 
 _DESCRIPTION: Final = (
     "Tells Prometheus how many prepaid CFDI stamps are left at the PAC Solución Factible. "
@@ -66,7 +66,13 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(self.prog, message)
 
 
-def parser(daemon: Command, check: Command, demo: Command, simulator: Command) -> argparse.ArgumentParser:
+def _nothing(_options: argparse.Namespace, _log: FilteringBoundLogger) -> int:
+    return 0
+
+
+def parser(
+    daemon: Command, check: Command, demo: Command, simulator: Command, history: Command = _nothing
+) -> argparse.ArgumentParser:
     """Return the parser of the command line; what it parses has the ``command`` to run."""
     top = _Parser(
         prog=PROGRAM,
@@ -90,6 +96,7 @@ def parser(daemon: Command, check: Command, demo: Command, simulator: Command) -
     _add_log_flags(top)
     commands = top.add_subparsers(title="commands", metavar="", prog=PROGRAM, parser_class=_Parser)
     _add_check(commands, check)
+    _add_history(commands, history)
     _add_web_flags(_command(commands, "demo", demo, "run the daemon on the built-in simulated provider"))
     _add_simulator_flags(_command(commands, "simulator", simulator, "run the simulated provider alone"))
     return top
@@ -127,6 +134,15 @@ def _add_check(commands: Any, command: Command) -> None:
     check.add_argument("account", metavar="NAME", help="the account's name in the configuration")
     check.add_argument("--resume", action="store_true", default=False, help="lift its suspension first")
     _add_config_flags(check)
+
+
+def _add_history(commands: Any, command: Command) -> None:
+    history = _command(
+        commands, "history", command, "import what was used on days before the exporter counted it"
+    )
+    history.add_argument("action", choices=("import",), metavar="import", help="what to do")
+    history.add_argument("file", type=values.file, metavar="FILE", help="CSV: account,day,stamps")
+    _add_config_flags(history)
 
 
 def _flag(parser: argparse.ArgumentParser, flag: str, **settings: Any) -> None:

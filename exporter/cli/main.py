@@ -62,7 +62,7 @@ def main(arguments: Sequence[str], pace: Pace = PACE) -> int:
     """Run a command line; return its exit code: 0, 1 for a failure, 2 for a wrong flag or configuration."""
     messages = Messages(log_format(arguments))
     try:
-        options = parser(_daemon, _check, _demo, _simulator).parse_args(
+        options = parser(_daemon, _check, _demo, _simulator, _history).parse_args(
             arguments, argparse.Namespace(pace=pace)
         )
     except UsageError as error:
@@ -171,6 +171,26 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
         return EXIT_FAILED  # a script must not take it for an answer
     stdio.say(report.coloured() if _in_colour() else report.text)
     return EXIT_OK if report.ok else EXIT_FAILED
+
+
+def _history(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
+    from exporter.cli import history
+
+    config, messages = load(options.config_file, os.environ), Messages(options.log_format)
+    path = _storage_path(options)
+    if path is None:
+        text = ":memory: keeps nothing: name the daemon's file with --storage.path"
+        messages.error("history not imported", text)
+        return EXIT_USAGE
+    try:
+        read = history.read(options.file, config)
+    except history.RejectedError as error:
+        for line in error.errors:
+            messages.error("history rejected", line)
+        return EXIT_USAGE
+    for line in asyncio.run(history.store(read, path, logger)):
+        stdio.say(line)
+    return EXIT_OK
 
 
 def _in_colour() -> bool:

@@ -9,6 +9,7 @@ from exporter.account.calendar import Calendar, LocalDay
 from exporter.account.resemblance import Timetable, timetable
 from exporter.config import CalendarConfig
 from exporter.config.holidays import public_holidays_apart
+from exporter.thread import in_thread
 
 YEARS_BEFORE: Final = 2
 YEARS_AFTER: Final = 3
@@ -36,7 +37,9 @@ class Almanac:
         year = date.fromordinal(self.today(now).ordinal).year
         if self._calendar is None or year != self._year:
             first, last = year - YEARS_BEFORE, year + YEARS_AFTER
-            holidays = await asyncio.to_thread(public_holidays_apart, self.config.country, first, last)
+            country = self.config.country
+            # In a thread that nobody waits for when the daemon stops: it waits for a process.
+            holidays = await in_thread("holidays", lambda: public_holidays_apart(country, first, last))
             self._calendar = Calendar(ZoneInfo(self.config.timezone), holidays, self.config.closed)
             self._year = year
         return self._calendar

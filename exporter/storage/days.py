@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from exporter.account.past import HISTORY
-from exporter.account.use import Ended, Table, usual_hours
+from exporter.account.use import Ended, Table, sum_of_hours, usual_hours
 
 KEYS: Final = 500
 """Rows read with one statement: SQLite before 3.32 takes 999 values."""
@@ -56,15 +56,23 @@ class History(NamedTuple):
             last = day
         return History(last, tuple(days), hours)
 
+    def known(self) -> dict[int, int]:
+        """Return the use of the days that are known, by their ordinals."""
+        days = enumerate(self.days, self.last - len(self.days) + 1)
+        return {day: stamps for day, stamps in days if stamps is not None}
+
     def with_known(self, known: Mapping[int, int], hours: Table) -> "History":
-        """Return the history with days that weren't known, by their ordinals, and hours if there are none."""
-        if not known:
+        """Return the history with days that weren't known, by their ordinals, and with their hours."""
+        own = self.known()
+        if known.keys() <= own.keys():
             return self
-        own = dict(zip(range(self.last - len(self.days) + 1, self.last + 1), self.days, strict=True))
-        together = {**known, **{day: stamps for day, stamps in own.items() if stamps is not None}}
+        together = {**known, **own}
         first, last = min(together), max(together)
-        days = tuple(together.get(day) for day in range(first, last + 1))
-        return History(last, days, self.hours or hours)
+        return History(
+            last,
+            tuple(together.get(day) for day in range(first, last + 1)),
+            sum_of_hours(self.hours, hours),
+        )
 
 
 def use_of_days(connection: sqlite3.Connection, now: float) -> None:  # noqa: ARG001 - a Step
@@ -103,10 +111,16 @@ def append(connection: sqlite3.Connection, key: str, ended: Iterable[Ended]) -> 
     _save(connection, key, history, None)
 
 
-def add(connection: sqlite3.Connection, key: str, known: Mapping[int, int], hours: Table, now: float) -> None:
-    """Add the use of days that isn't known yet, by their ordinals; ``now`` is when (Unix time)."""
-    history = load(connection, (key,)).get(key, History()).with_known(known, hours)
-    _save(connection, key, history, now)
+def add(connection: sqlite3.Connection, key: str, known: Mapping[int, int], hours: Table, now: float) -> int:
+    """Add the use of days that isn't known yet, by their ordinals; return of how many days that was.
+
+    ``now`` is when (Unix time).
+    """
+    before = load(connection, (key,)).get(key, History())
+    after = before.with_known(known, hours)
+    if after is not before:
+        _save(connection, key, after, now)
+    return len(known.keys() - before.known().keys())
 
 
 def added(connection: sqlite3.Connection) -> dict[str, float]:

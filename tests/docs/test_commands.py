@@ -125,6 +125,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         account = {"username": "healthy@demo.example", "password": PASSWORD, "interval": "1h"}
         config = {"environments": environments, "accounts": [{"name": "acme", **account}]}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        (tmp_path / "past.csv").write_text("account,day,stamps\nacme,2026-01-05,40\n")
         yield tmp_path
 
 
@@ -142,7 +143,7 @@ def test_the_commands_do_what_they_say(sandbox: Path) -> None:
     commands = {tuple(command) for command in named if is_sandboxed(command)}
     assert len(commands) >= 5
     for command in sorted(commands):
-        if {"--config.check", "--version", "check"} & set(command):
+        if {"--config.check", "--version", "check", "history"} & set(command):
             called(*EXPORTER, *command)
         else:
             serve(command, sandbox)
