@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from exporter.config.model import Account, Config, ConfigError, Environment, TlsConfig
+from exporter.config.model import Account, Config, ConfigError, Environment, Issuer, TlsConfig
 
 __all__ = [
     "Account",
     "Config",
     "ConfigError",
     "Environment",
+    "Issuer",
     "TlsConfig",
     "load",
     "redacted",
