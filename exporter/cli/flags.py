@@ -240,3 +240,11 @@ def _add_simulator_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="accounts beside the ready-made ones (0)",
     )
+    parser.add_argument(
+        "--simulator.issuers",
+        dest="simulator_issuers",
+        type=values.count,
+        default=0,
+        metavar="N",
+        help="issuers of integrator@demo.example beside its ready-made ones (0)",
+    )

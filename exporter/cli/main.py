@@ -192,8 +192,15 @@ def _simulator(options: argparse.Namespace, logger: FilteringBoundLogger) -> int
     with stop_signals_held():
         from exporter.cli import demo
 
-        speed, extra_accounts = options.simulator_speed, options.simulator_accounts
-        asyncio.run(demo.run_simulator(host, port, speed=speed, extra_accounts=extra_accounts, log=logger))
+        running = demo.run_simulator(
+            host,
+            port,
+            speed=options.simulator_speed,
+            extra_accounts=options.simulator_accounts,
+            extra_issuers=options.simulator_issuers,
+            log=logger,
+        )
+        asyncio.run(running)
     return EXIT_OK
 
 
