@@ -18,6 +18,8 @@ class Effect(Enum):
     """We ask too much: leave longer and longer gaps."""
     RETRY = auto()
     """Trouble, but not the account's: try again soon, then less and less often."""
+    GIVE_UP = auto()
+    """This balance can't be asked for, and no other answer is to come until a person has acted."""
 
 
 class Verdict(Enum):

@@ -12,7 +12,7 @@ from exporter.account.login import Held, Login
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.policy import balance
 from exporter.account.state import Suspension
-from exporter.config import Account, Config
+from exporter.config import Account, Config, Issuer
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
 from exporter.provider.contract import Provider
@@ -88,6 +88,7 @@ class _Check:
     login: Login
     gate: Gate
     provider: Provider
+    issuer: Issuer | None = None
 
     async def run(self, *, resume: bool) -> Report:
         await self.gate.assume_open([self.login.key])
