@@ -126,6 +126,12 @@ def _add_check(commands: Any, command: Command) -> None:
     )
     check.add_argument("account", metavar="NAME", help="the account's name in the configuration")
     check.add_argument("--resume", action="store_true", default=False, help="lift its suspension first")
+    check.add_argument(
+        "--shape",
+        action="store_true",
+        default=False,
+        help="print what the WSDL and the answer are made of, without any value: to be shown to others",
+    )
     _add_config_flags(check)
 
 

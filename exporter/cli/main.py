@@ -163,7 +163,9 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
         return EXIT_USAGE
     for remark in account.remarks:
         messages.warn(remark)
-    checking = check.run(account, _storage_path(options), resume=options.resume, log=logger)
+    checking = check.run(
+        account, _storage_path(options), resume=options.resume, shape=options.shape, log=logger
+    )
     try:
         report = asyncio.run(checking)
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from exporter.provider.http.transport import Transport
 from exporter.provider.solucion_factible.answer import read
 from exporter.provider.solucion_factible.codes import LABELS, REQUEST_DOUBTED, SUCCESS
 from exporter.provider.solucion_factible.operation import Operations
+from exporter.provider.solucion_factible.recording import Recording
 from exporter.provider.solucion_factible.wsdl_process import read_in_process
 
 WSDL_TIMEOUT: Final = 60.0
@@ -63,13 +64,21 @@ class SolucionFactible:
     labels = LABELS
     success = SUCCESS.label
 
-    def __init__(self, environment: Environment, clock: Clock, log: Callable[..., object]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        clock: Clock,
+        log: Callable[..., object],
+        recording: Recording | None = None,
+    ) -> None:
+        """``recording`` is told what comes over the wire; it is for a single call."""
         self.environment = environment
+        self._recording = recording
         self._asking = 0
         self._retired = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._transport = Transport(environment)
+        self._transport = Transport(environment, recording.connection if recording else None)
         self._clock = clock
         self._log = log
         self._operations: Operations | None = None
@@ -126,6 +135,7 @@ class SolucionFactible:
             self._load_if_due(self._issuer_reloads)
             return operation
         asked = (issuer.rfc,) if issuer else ()
+        began = self._clock.monotonic()
         self._asking += 1
         self._idle.clear()
         try:
@@ -139,6 +149,9 @@ class SolucionFactible:
             outcome: Outcome = _lost(error)
         else:
             outcome = _judge(answer, self._clock.time(), of_issuer=issuer is not None)
+            if self._recording:
+                self._recording.answer, self._recording.outcome = answer, outcome
+                self._recording.seconds = self._clock.monotonic() - began
         finally:
             self._asking -= 1
             if not self._asking:
@@ -185,6 +198,8 @@ class SolucionFactible:
         elif loaded != self._failure:
             self._log("WSDL not loaded", pac_environment=name, reason=loaded.reason, detail=loaded.detail)
             self._failure = loaded
+        if self._recording:
+            self._recording.not_loaded = loaded if isinstance(loaded, Failure) else None
 
     async def _read_wsdl(self) -> Operations | Failure:
         """Fetch the WSDL and what it imports, and read them in a process of their own."""
@@ -201,6 +216,8 @@ class SolucionFactible:
                     raise
                 return None
             fetched[-1] = len(document)
+            if self._recording:
+                self._recording.documents.append(document)
             if sum(fetched) > WSDL_BYTES:
                 raise TransportError(Reason.INVALID, "the WSDL's documents are larger than 1 MiB")
             return document
