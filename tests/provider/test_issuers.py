@@ -275,7 +275,7 @@ async def test_where_the_service_has_no_such_operation(clock: FakeClock) -> None
 async def test_thousands_of_issuers_that_are_answered_so_load_no_wsdl_each(
     clock: FakeClock, status: int
 ) -> None:
-    """It may be their RFCs: so ever more seldom, down to once an hour, though the account is answered."""
+    """It may be their RFCs: so ever more seldom, to once an hour, though others are answered."""
     bad, good = envelope(fields(status=status)), envelope(fields(status=200, disponibles=7))
     async with scripted(wsdl_text()) as service, provider_of(service.url, clock) as provider:
         asked = account(service.url)
@@ -285,6 +285,7 @@ async def test_thousands_of_issuers_that_are_answered_so_load_no_wsdl_each(
             await loaded(provider)
             service.answer = good
             await ask(provider, asked)
+            await ask(provider, asked, issuer("XIA190128J61"))
             clock.advance(4)
         assert 10 < service.fetched < 15
         service.answer = bad
