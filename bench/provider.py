@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.process import Program, ProgramError, fetched
-from exporter.simulator.accounts import Answer, Balance
+from exporter.simulator.answers import Answer
+from exporter.simulator.life import Balance
 from exporter.simulator.soap import SOAP11, Call, write_answer
 from exporter.simulator.wsdl import SERVICE_PATH, wsdl_text
 

@@ -30,6 +30,7 @@ PLACES = {
     "AccountSection": ("accounts", "*"),
     "ThresholdsSection": ("accounts", "*", "thresholds"),
     "CalendarSection": ("calendar",),
+    "IssuerSection": ("accounts", "*", "issuers", "*"),
 }
 # What the keys that hold others are described as, with the section of the page that has these.
 NESTED = {
@@ -42,13 +43,17 @@ NESTED = {
     "labels": "mapping of text to text",
     "calendar": "[mapping](#calendar)",
     "closed": "list of dates",
+    "issuers": "[list](#issuers)",
+    "issuer_files": "list of file names",
 }
 
 
 def main(page: Path) -> None:
     """Replace the tables of a page."""
     # With what is switched off in it: settings behind a # without a blank.
-    text = re.sub(r"(?m)^( *)#(?=[-a-z]| +[a-z_]+: )", r"\1", EXAMPLE.read_text(encoding="utf-8"))
+    text = re.sub(
+        r"(?m)^( *)#(?=[-a-z]| +(- )?[a-z_]+:( |$)| +- [a-z])", r"\1", EXAMPLE.read_text(encoding="utf-8")
+    )
     values = yaml.safe_load(text)
     sections = {section.__name__: section for section in SECTIONS}
     top = ConfigFile.model_json_schema()
@@ -98,7 +103,7 @@ def _type(key: str, schema: dict[str, Any]) -> str:
 
 def _example(key: str, values: list[dict[str, Any]]) -> str:
     """The first value that the example has for a key; what holds others has a section of the page instead."""
-    if key in NESTED and key not in ("account_files", "thresholds", "labels", "closed"):
+    if key in NESTED and key not in ("account_files", "issuer_files", "thresholds", "labels", "closed"):
         return ""
     value = next(found[key] for found in values if key in found)
     written = yaml.safe_dump({key: value}, default_flow_style=True, sort_keys=False, width=1000).strip()

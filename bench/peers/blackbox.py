@@ -25,11 +25,12 @@ class Blackbox(Program):
 
     def command(self, directory: Path) -> Sequence[str]:
         """Have the exporter's own code read the WSDL and make the envelope."""
-        operation = read_wsdl(
+        operations = read_wsdl(
             self._provider.wsdl, lambda _url, _needed: fetched(self._provider.port, "/wsdl")
         )
-        if isinstance(operation, Failure):
-            raise TypeError(operation.detail)
+        if isinstance(operations, Failure):
+            raise TypeError(operations.detail)
+        operation = operations.account
         self._target = f"http://127.0.0.1:{self._provider.port}{operation.path}"
         envelope = operation.envelope("ws@customer-000001.example", "b-1").decode()
         file = directory / "blackbox.yml"

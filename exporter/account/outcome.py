@@ -17,6 +17,8 @@ class Effect(Enum):
     """The provider wants fewer calls: wait longer and longer between polls."""
     RETRY = auto()
     """No balance: try again soon, then less and less often, where the verdict allows it."""
+    GIVE_UP = auto()
+    """This balance can't be asked for, and no other answer is to come until a person has acted."""
 
 
 class Verdict(Enum):

@@ -5,20 +5,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter import __version__
 from exporter.account.login import Held, Login
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.policy import balance
 from exporter.account.state import Suspension
+from exporter.cli.flags import PROGRAM
 from exporter.cli.until import Until
-from exporter.config import Account, CalendarConfig, Config
+from exporter.config import Account, CalendarConfig, Config, Issuer
+from exporter.config.environments import BUILT_IN
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
 from exporter.provider.contract import Provider
+from exporter.provider.http.proxy import Proxy
 from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.provider import SolucionFactible
+from exporter.provider.solucion_factible.recording import Recording
+from exporter.provider.solucion_factible.shape import describe
+from exporter.secret import Secret
 from exporter.suggestion import suggestion
 
 
@@ -62,8 +70,9 @@ async def run(
     resume: bool,
     log: FilteringBoundLogger,
     calendar: CalendarConfig | None = None,
+    shape: bool = False,
 ) -> Report:
-    """Ask for an account's balance, once, if the guard allows it.
+    """Ask for an account's balance, once, if the guard allows it; ``shape`` reports the shape of what came.
 
     By ``calendar`` it tells until when that lasts, where the daemon knows days of use.
 
@@ -77,7 +86,8 @@ async def run(
     tell_of(storage, log)
     failed: list[Exception] = []
     gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=failed.append)
-    provider = SolucionFactible(account.environment, clock, log.debug)
+    recording = Recording() if shape else None
+    provider = SolucionFactible(account.environment, clock, log.debug, recording)
     login = Login(account.guard_key, account.password, account)
     try:
         until = Until(storage, login.key, calendar or CalendarConfig(), clock)
@@ -85,10 +95,35 @@ async def run(
         await gate.close(account.timeout)
         if failed:
             raise failed[0]
-        return report
+        return _shape(account, report, recording) if recording else report
     finally:
         await provider.close()
         await storage.close()
+
+
+def _secrets(account: Account) -> list[Secret]:
+    """Return what is sent for an account's call, and may stand in nothing that is shown to others."""
+    environment = account.environment
+    texts = {account.username}
+    if environment.wsdl not in BUILT_IN.values():
+        url = urlsplit(environment.wsdl)
+        texts |= {url.hostname or "", *(value for _, value in parse_qsl(url.query))}
+    secrets = [account.password, *map(Secret, texts)]
+    return secrets + (Proxy(environment.proxy_url).secrets() if environment.proxy_url else [])
+
+
+def _shape(account: Account, report: Report, recording: Recording) -> Report:
+    """Return the shape of what came instead of what it says."""
+    environment = account.environment
+    built_in = next((name for name, wsdl in BUILT_IN.items() if wsdl == environment.wsdl), None)
+    lines = [
+        f"{PROGRAM} {__version__}: the shape of the service, without any value, to be shown to others",
+        f"Asked: the service of {built_in}" if built_in else "Asked: a service at another address",
+        describe(recording, environment.wsdl, _secrets(account)),
+    ]
+    if recording.answer is None:
+        lines.append("There is no answer: check NAME without --shape says why.")
+    return Report(report.ok, "\n".join(lines), report.colour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +133,7 @@ class _Check:
     gate: Gate
     provider: Provider
     until: Until | None = None
+    issuer: Issuer | None = None
 
     async def run(self, *, resume: bool) -> Report:
         await self.gate.assume_open([self.login.key])

@@ -60,10 +60,16 @@ async def run(options: daemon.Options, log: FilteringBoundLogger) -> None:
 
 
 async def run_simulator(
-    host: str, port: int, *, speed: float, extra_accounts: int, log: FilteringBoundLogger
+    host: str,
+    port: int,
+    *,
+    speed: float,
+    extra_accounts: int,
+    extra_issuers: int,
+    log: FilteringBoundLogger,
 ) -> None:
     """Run the simulated provider alone until it is told to stop. Raises OSError where it can't listen."""
-    simulator = Simulator(speed=speed, extra_accounts=extra_accounts)
+    simulator = Simulator(speed=speed, extra_accounts=extra_accounts, extra_issuers=extra_issuers)
     async with stop_signals() as stop:
         await simulator.start(host, port)
         try:

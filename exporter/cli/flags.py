@@ -133,6 +133,12 @@ def _add_check(commands: Any, command: Command) -> None:
     )
     check.add_argument("account", metavar="NAME", help="the account's name in the configuration")
     check.add_argument("--resume", action="store_true", default=False, help="lift its suspension first")
+    check.add_argument(
+        "--shape",
+        action="store_true",
+        default=False,
+        help="print what the WSDL and the answer are made of, without any value: to be shown to others",
+    )
     _add_config_flags(check)
 
 
@@ -255,4 +261,12 @@ def _add_simulator_flags(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="accounts beside the ready-made ones (0)",
+    )
+    parser.add_argument(
+        "--simulator.issuers",
+        dest="simulator_issuers",
+        type=values.count,
+        default=0,
+        metavar="N",
+        help="issuers of integrator@demo.example beside its ready-made ones (0)",
     )

@@ -164,7 +164,9 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     for remark in account.remarks:
         messages.warn(remark)
     path, calendar = _storage_path(options), config.calendar
-    checking = check.run(account, path, resume=options.resume, log=logger, calendar=calendar)
+    checking = check.run(
+        account, path, resume=options.resume, shape=options.shape, log=logger, calendar=calendar
+    )
     try:
         report = asyncio.run(checking)
     except KeyboardInterrupt:
@@ -213,8 +215,15 @@ def _simulator(options: argparse.Namespace, logger: FilteringBoundLogger) -> int
     with stop_signals_held():
         from exporter.cli import demo
 
-        speed, extra_accounts = options.simulator_speed, options.simulator_accounts
-        asyncio.run(demo.run_simulator(host, port, speed=speed, extra_accounts=extra_accounts, log=logger))
+        running = demo.run_simulator(
+            host,
+            port,
+            speed=options.simulator_speed,
+            extra_accounts=options.simulator_accounts,
+            extra_issuers=options.simulator_issuers,
+            log=logger,
+        )
+        asyncio.run(running)
     return EXIT_OK
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from exporter.config.model import Account, CalendarConfig, Config, ConfigError, Environment, TlsConfig
+from exporter.config.model import Account, CalendarConfig, Config, ConfigError, Environment, Issuer, TlsConfig
 
 __all__ = [
     "Account",
@@ -15,6 +15,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Environment",
+    "Issuer",
     "TlsConfig",
     "load",
     "redacted",

@@ -1,18 +1,19 @@
 """The accounts: found in all files, filled in with the defaults, and compared with each other."""
 
-import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from exporter.config.credentials import is_empty, remarks
 from exporter.config.duration import format_duration
+from exporter.config.entries import repeats, seen_from
 from exporter.config.environments import PROVIDER_HOSTS
+from exporter.config.issuers import DEFAULT_CONCURRENCY, Issuers
 from exporter.config.model import Account, Environment, host_of
-from exporter.config.schema import PASSWORD_KEYS, AccountSection, GlobalSection
+from exporter.config.schema import PASSWORD_KEYS, AccountOutline, GlobalSection
 from exporter.config.values import NO_TEXT, NO_XML, fits_xml
 from exporter.config.yaml.document import Where
 from exporter.config.yaml.files import ReadError, UnreachableError, read_text
@@ -30,46 +31,8 @@ SHORTEST_PROVIDER_INTERVAL = 60.0
 
 PASSWORD_FILE_LIMIT = 64 * 1024
 
-Entry = Checked[AccountSection]
+Entry = Checked[AccountOutline]
 """An account as it stands in a file."""
-T = TypeVar("T")
-
-
-def entries_at(where: Where, findings: Findings) -> list[Entry]:
-    """Return the accounts in the list at a place."""
-    items = where.value()
-    if items is None:
-        return []
-    if not isinstance(items, list):
-        findings.reject(where, "must be a list of accounts")
-        return []
-    entries = []
-    for index, item in enumerate(items):
-        if item is None:
-            findings.reject(where.at(index), "is empty")
-        elif entry := findings.check(AccountSection, where.at(index)):
-            entries.append(entry)
-    return entries
-
-
-def entries_in_files(where: Where, patterns: list[str], findings: Findings) -> list[Entry]:
-    """Return the accounts in the files that ``account_files`` names, each file once."""
-    entries: list[Entry] = []
-    for index, pattern in enumerate(patterns):
-        is_glob = re.search(r"[*?[]", pattern)
-        names = sorted(glob.glob(pattern, root_dir=findings.base)) if is_glob else [pattern]
-        if not names:
-            findings.warn(where.at(index), "matches no file")
-        for path in (findings.base / name for name in names):
-            if path in findings.files:
-                continue
-            try:
-                document = findings.read(path)
-            except ReadError as error:
-                findings.reject(where.at(index), f"{path}: {error}")
-                continue
-            entries += entries_at(Where(document), findings) if document else []
-    return entries
 
 
 def resolved_accounts(
@@ -82,7 +45,7 @@ def resolved_accounts(
     """Return the accounts with all defaults filled in; fewer where something is wrong with one."""
     unusable = Checked(global_, GlobalSection(), frozenset({"environment"}))
     defaults = findings.check(GlobalSection, global_) or unusable
-    resolver = _Resolver(defaults, environments, environ, findings)
+    resolver = _Resolver(defaults, environments, environ, findings, Issuers.into(findings))
     accounts = [resolver.account(entry) for entry in entries]
     resolved = [(entry, account) for entry, account in zip(entries, accounts, strict=True) if account]
     _reject_same_names(entries, findings)
@@ -98,6 +61,7 @@ class _Resolver:
     environments: Mapping[str, Environment | None]
     environ: Mapping[str, str]
     findings: Findings
+    issuers: Issuers
 
     def account(self, entry: Entry) -> Account | None:
         """Return the account; ``None``, and note the problems, where it can't be resolved."""
@@ -105,8 +69,13 @@ class _Resolver:
         credential = self._credential(entry)
         environment = self._environment(entry)
         interval = section.interval or defaults.interval or DEFAULT_INTERVAL
+        stale_after = section.stale_after or defaults.stale_after or DEFAULT_STALE_INTERVALS * interval
+        issuers = self.issuers.of(entry, interval, stale_after)
         if environment:
-            self._check_interval(entry, environment, interval)
+            self._check_interval(self._where(entry, "interval"), environment, interval)
+            if section.issuer_interval:
+                place = entry.where.at("issuer_interval")
+                self._check_interval(place, environment, section.issuer_interval)
         if credential is None or environment is None:
             return None
         thresholds = section.thresholds
@@ -117,15 +86,18 @@ class _Resolver:
             environment=environment,
             interval=interval,
             timeout=section.timeout or defaults.timeout or DEFAULT_TIMEOUT,
-            stale_after=section.stale_after or defaults.stale_after or DEFAULT_STALE_INTERVALS * interval,
+            stale_after=stale_after,
             auth_attempts=section.auth_attempts or defaults.auth_attempts or DEFAULT_AUTH_ATTEMPTS,
             warning=thresholds.warning if thresholds else None,
             critical=thresholds.critical if thresholds else None,
             labels=tuple(sorted((section.labels or {}).items())),
             password_source=credential.source,
             remarks=credential.remarks,
+            issuers=issuers,
+            issuer_concurrency=section.issuer_concurrency or DEFAULT_CONCURRENCY,
         )
         self._remark_times(entry, account)
+        self._remark_concurrency(entry, account)
         return account
 
     def _where(self, entry: Entry, key: str) -> Where:
@@ -143,10 +115,10 @@ class _Resolver:
             self.findings.reject(self._where(entry, "environment"), f"must be one of {known}; {got(name)}")
         return self.environments.get(name)
 
-    def _check_interval(self, entry: Entry, environment: Environment, interval: float) -> None:
+    def _check_interval(self, where: Where, environment: Environment, interval: float) -> None:
         if interval < SHORTEST_PROVIDER_INTERVAL and host_of(environment.wsdl) in PROVIDER_HOSTS:
             rule = f"must be at least 60s for environment {environment.name}, got {format_duration(interval)}"
-            self.findings.reject(self._where(entry, "interval"), rule)
+            self.findings.reject(where, rule)
 
     def _remark_times(self, entry: Entry, account: Account) -> None:
         """Warn of times that contradict each other: no errors, as a demo or a test may want them."""
@@ -157,6 +129,14 @@ class _Resolver:
         if given and given > account.interval:
             text = "longer than an interval it applies to: a slow answer delays the next poll"
             self.findings.warn(self._where(entry, "timeout"), text)
+
+    def _remark_concurrency(self, entry: Entry, account: Account) -> None:
+        concurrency = account.environment.concurrency
+        if account.issuer_concurrency > concurrency:
+            text = (
+                f"more than the {concurrency} calls that environment {account.environment.name} has in flight"
+            )
+            self.findings.warn(entry.where.at("issuer_concurrency"), text)
 
     def _credential(self, entry: Entry) -> "_Credential | None":
         """Return the password; ``None``, and note the problem, where there isn't one."""
@@ -199,7 +179,7 @@ class _Resolver:
         rest = "unless that is meant, each login fails and counts"
         return self.findings.warn(where, f"{subject} {', and '.join(found)}: {rest}")
 
-    def _fetched_password(self, section: AccountSection) -> tuple[str, str]:
+    def _fetched_password(self, section: AccountOutline) -> tuple[str, str]:
         """Return the password, and the file or the variable that it comes from. Raises ReadError."""
         if section.password_file is not None:
             path = self.findings.base / section.password_file
@@ -252,31 +232,17 @@ def _where_looked(base: Path, name: str) -> str:
 
 
 def _reject_same_names(entries: list[Entry], findings: Findings) -> None:
-    for entry, other in _repeats((entry.section.name, entry) for entry in entries):
-        text = f'"{entry.section.name}" is already the name of {_seen_from(entry, other)}'
+    for entry, other in repeats((entry.section.name, entry) for entry in entries):
+        text = f'"{entry.section.name}" is already the name of {seen_from(entry, other)}'
         findings.reject(entry.where.at("name"), text)
 
 
 def _reject_same_logins(resolved: list[tuple[Entry, Account]], findings: Findings) -> None:
     """Reject two accounts with one login: they would double the calls, and the failed ones too."""
-    for (entry, account), (other, _) in _repeats((pair[1].guard_key, pair) for pair in resolved):
-        place = _seen_from(entry, other)
+    for (entry, account), (other, _) in repeats((pair[1].guard_key, pair) for pair in resolved):
+        place = seen_from(entry, other)
         # An account whose name is at fault has a stand-in for it, which nobody knows.
         first = place if "name" in other.broken else f'"{other.section.name}" ({place})'
         second = "it" if "name" in entry.broken else f'"{account.name}"'
         text = f"{second} has the same username at {account.environment.host_port} as {first}"
         findings.reject(entry.where.at("username"), text)
-
-
-def _repeats(keyed: Iterable[tuple[str, T]]) -> Iterator[tuple[T, T]]:
-    """Yield each item whose key an earlier one has too, with the first that has it."""
-    first: dict[str, T] = {}
-    for key, item in keyed:
-        other = first.setdefault(key, item)
-        if other is not item:
-            yield item, other
-
-
-def _seen_from(entry: Entry, other: Entry) -> str:
-    document = other.where.document
-    return f"{'' if document is entry.where.document else f'{document.shown}: '}{other.where}"

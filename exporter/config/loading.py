@@ -1,15 +1,14 @@
 """From the configuration file and all that it names to a ``Config``, or to every error at once."""
 
-import glob
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from exporter.config.accounts import entries_at, entries_in_files, resolved_accounts
+from exporter.config.accounts import resolved_accounts
+from exporter.config.entries import Entries, globs
 from exporter.config.environments import configured_environments
 from exporter.config.model import COUNTRY, TIMEZONE, CalendarConfig, Config, ConfigError
-from exporter.config.schema import VOCABULARY, CalendarSection, Outline
+from exporter.config.schema import VOCABULARY, AccountOutline, CalendarSection, Outline
 from exporter.config.yaml.document import Where
 from exporter.config.yaml.files import ReadError
 from exporter.config.yaml.findings import Findings
@@ -26,8 +25,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     if outline is None:
         raise findings.error()
     top, patterns = outline.where, outline.section.account_files or []
-    entries = entries_at(top.at("accounts"), findings) if "accounts" not in outline.broken else []
-    entries += entries_in_files(top.at("account_files"), patterns, findings)
+    listed = Entries(AccountOutline, "account", findings)
+    entries = listed.at(top.at("accounts")) if "accounts" not in outline.broken else []
+    entries += listed.in_files(top.at("account_files"), patterns)
     if not (entries or patterns or findings.problems):
         findings.reject(top, "no accounts: list some under accounts, or their files under account_files")
     environments = configured_environments(top.at("environments"), findings)
@@ -41,7 +41,10 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         accounts=accounts,
         files=tuple(findings.files),
         warnings=tuple(findings.warnings),
-        account_globs=tuple(os.path.join(glob.escape(str(path.parent)), pattern) for pattern in patterns),
+        account_globs=globs(path.parent, patterns),
+        issuer_globs=globs(
+            path.parent, (pattern for entry in entries for pattern in entry.section.issuer_files or ())
+        ),
         calendar=calendar,
     )
 

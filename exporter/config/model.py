@@ -80,8 +80,41 @@ def login_key(host_port: str, username: str) -> str:
     return f"{host_port} {folded(username)}"
 
 
+class _Watched:
+    """Something whose balance is compared with thresholds, in stamps."""
+
+    __slots__ = ()
+    warning: int | None
+    critical: int | None
+
+    def threshold_above(self, available: int) -> tuple[str, int] | None:
+        """Return the worst threshold that a balance is below, as severity and stamps."""
+        for severity, stamps in (("critical", self.critical), ("warning", self.warning)):
+            if stamps is not None and available < stamps:
+                return severity, stamps
+        return None
+
+
 @dataclass(frozen=True, slots=True)
-class Account:
+class Issuer(_Watched):
+    """A company or person under an account, whose own balance is asked for with the account's login.
+
+    Times in seconds, thresholds in stamps. ``rfc`` is what the provider knows it by; a person's holds the
+    date of birth, so no metric and no page shows it.
+    """
+
+    name: str
+    rfc: str = field(repr=False)
+    interval: float
+    stale_after: float
+    warning: int | None
+    critical: int | None
+    labels: tuple[tuple[str, str], ...]
+    """Extra labels of cfdi_issuer_info, sorted by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account(_Watched):
     """One login at the provider, with all defaults filled in. Times in seconds, thresholds in stamps."""
 
     name: str
@@ -100,18 +133,14 @@ class Account:
     """Where the password came from: ``password``, ``password_file: PATH`` or ``password_env: NAME``."""
     remarks: tuple[str, ...] = field(default=(), compare=False)
     """Those of ``Config.warnings`` that are about this account's username and password."""
+    issuers: tuple[Issuer, ...] = field(default=(), repr=False)
+    issuer_concurrency: int = 1
+    """Calls for issuers in flight with this login, at most."""
 
     @property
     def guard_key(self) -> str:
         """Return the key of this login, see ``login_key``."""
         return login_key(self.environment.host_port, self.username)
-
-    def threshold_above(self, available: int) -> tuple[str, int] | None:
-        """Return the worst threshold that a balance is below, as severity and stamps."""
-        for severity, stamps in (("critical", self.critical), ("warning", self.warning)):
-            if stamps is not None and available < stamps:
-                return severity, stamps
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +166,12 @@ class Config:
     account_globs: tuple[str, ...] = ()
     """Patterns of account files, resolved: a file that newly matches one calls for a reload too."""
     calendar: CalendarConfig = CalendarConfig()
+    issuer_globs: tuple[str, ...] = ()
+    """Those of issuer files, likewise."""
 
     def watched(self) -> list[Path]:
         """Return the files that a reload would read, as far as they are known: it looks at the disk."""
-        matching = (Path(name) for pattern in self.account_globs for name in glob.glob(pattern))
+        matching = (
+            Path(name) for pattern in (*self.account_globs, *self.issuer_globs) for name in glob.glob(pattern)
+        )
         return [*self.files, *matching]

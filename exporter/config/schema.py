@@ -13,7 +13,6 @@ from pydantic import ConfigDict, Field, model_validator
 
 from exporter.config.addresses import Proxy, Wsdl
 from exporter.config.values import (
-    AccountName,
     Attempts,
     Concurrency,
     Country,
@@ -23,10 +22,14 @@ from exporter.config.values import (
     FileName,
     Flag,
     Interval,
+    IssuerLabelName,
     LabelName,
     LabelValue,
+    LoginConcurrency,
+    Name,
     OptionalFileName,
     Password,
+    Rfc,
     StaleAfter,
     Stamps,
     Timeout,
@@ -114,12 +117,30 @@ class ThresholdsSection(Section):
         return self
 
 
+class IssuerSection(Section):
+    """A company or person under an account, with stamps of its own."""
+
+    name: Name = Field(description="Name, unique in its account: the label `issuer` of the metrics.")
+    rfc: Rfc = Field(
+        description="Its RFC, as invoices have it: what the provider is asked for. "
+        "No metric and no page shows it."
+    )
+    thresholds: ThresholdsSection | None = optional("As those of an account, for this issuer's own stamps.")
+    labels: (
+        Annotated[
+            dict[IssuerLabelName, LabelValue],
+            Field(max_length=MOST_LABELS, json_schema_extra={"additionalProperties": False}),
+        ]
+        | None
+    ) = optional("Extra labels of cfdi_issuer_info, at most 32.")
+
+
 class AccountSection(Section):
     """One login at the provider."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in PASSWORD_KEYS]})
 
-    name: AccountName = Field(description="Unique name: the label `account` of the metrics.")
+    name: Name = Field(description="Unique name: the label `account` of the metrics.")
     username: Username = Field(description="User of the provider's web service.")
     password: Password = optional("Its password: exactly one of the three password keys is needed.")
     password_file: OptionalFileName = optional(
@@ -142,6 +163,26 @@ class AccountSection(Section):
         ]
         | None
     ) = optional("Extra labels of cfdi_account_info, at most 32.")
+    issuers: list[IssuerSection] | None = optional(
+        "Issuers under this account whose own balances are asked for, with its login."
+    )
+    issuer_files: list[FileName] | None = optional(
+        "Files with more issuers of this account, a list in each; * ? and [] match names. "
+        "Relative to the configuration file."
+    )
+    issuer_interval: Interval = optional(
+        "Time between two polls of an issuer, bounded as interval. Default: 4 times the account's interval."
+    )
+    issuer_concurrency: LoginConcurrency = optional(
+        "Calls for issuers in flight with this login, at most: 1 to 32. "
+        "When the password turns wrong, as many can fail at once. Default: 1."
+    )
+
+
+class AccountOutline(AccountSection):
+    """An account whose issuers are checked by themselves, so that no error hides another's."""
+
+    issuers: list[Any] | None = None
 
 
 class CalendarSection(Section):
@@ -193,6 +234,7 @@ SECTIONS: tuple[type[Section], ...] = (
     TlsSection,
     EnvironmentSection,
     ThresholdsSection,
+    IssuerSection,
     AccountSection,
     CalendarSection,
     ConfigFile,

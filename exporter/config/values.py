@@ -8,16 +8,18 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from exporter.config import rfc
 from exporter.config.credentials import is_empty
 from exporter.config.duration import PATTERN, format_duration, parse_duration
 from exporter.config.holidays import countries
 from exporter.config.model import COUNTRY, LARGEST_COUNT
-from exporter.config.yaml.rules import as_text, got, wrong
+from exporter.config.yaml.rules import StandIn, as_text, got, wrong
 from exporter.secret import Secret
 from exporter.suggestion import suggestion
 
 DAY = 86_400.0
 OWN_LABELS = ("account", "pac_environment")
+ISSUER_OWN_LABELS = (*OWN_LABELS, "issuer")
 TARGET_LABELS = ("job", "instance")
 """Prometheus attaches these to everything that it scrapes."""
 NO_XML = "contains a character that XML can't carry"
@@ -36,7 +38,7 @@ def fits_xml(text: str) -> bool:
 # Text. --------------------------------------------------------------------------------------------------
 
 
-def _account_name(value: object) -> str:
+def _name(value: object) -> str:
     text = as_text(value)
     if len(text) > 200:
         raise wrong(f"must have at most 200 characters, got {len(text)}")
@@ -92,6 +94,13 @@ def _label_name(value: object) -> str:
     return text
 
 
+def _issuer_label_name(value: object) -> str:
+    text = _label_name(value)
+    if text in ISSUER_OWN_LABELS:
+        raise wrong("clashes with a label that cfdi_issuer_info has by itself")
+    return text
+
+
 def _label_value(value: object) -> str:
     text = "" if value == "" else as_text(value)
     if len(text) > 1024:
@@ -138,11 +147,33 @@ def _day(value: object) -> date:
         raise wrong(f"must be a date such as 2026-12-24, {got(value)}") from None
 
 
+_RFC_SHOWN = re.compile("[A-Za-z0-9ÑñÜü&+-][A-Za-z0-9ÑñÜü&._+-]{0,39}")
+
+
+def _rfc(value: object) -> str:
+    text = as_text(value)
+    if isinstance(value, StandIn):
+        return text
+    if text in rfc.GENERIC:
+        raise wrong(f"{text} is a generic RFC, which nobody issues with: give the issuer's own")
+    if not rfc.is_formed(text):
+        found = f"got {text}" if _RFC_SHOWN.fullmatch(text) else got(value)
+        remedy = f", did you mean {meant}?" if (meant := rfc.meant(text)) else ""
+        raise wrong(f"{rfc.fault(text)}, {found}{remedy}")
+    return text
+
+
 _STRING = {"type": "string", "minLength": 1}
 _VARIABLE = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
-_LABEL_NAME = {"pattern": f"^(?!__)(?!({'|'.join(OWN_LABELS + TARGET_LABELS)})$)[a-zA-Z_][a-zA-Z0-9_]*$"}
 
-AccountName = Annotated[str, PlainValidator(_account_name), WithJsonSchema({**_STRING, "maxLength": 200})]
+
+def _label_pattern(own: tuple[str, ...]) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"pattern": f"^(?!__)(?!({'|'.join(own + TARGET_LABELS)})$)[a-zA-Z_][a-zA-Z0-9_]*$"}
+    )
+
+
+Name = Annotated[str, PlainValidator(_name), WithJsonSchema({**_STRING, "maxLength": 200})]
 EnvironmentName = Annotated[
     str, PlainValidator(_environment_name), WithJsonSchema({**_STRING, "maxLength": 64})
 ]
@@ -161,7 +192,9 @@ Day = Annotated[
     PlainValidator(_day),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
 ]
-LabelName = Annotated[str, PlainValidator(_label_name), WithJsonSchema(_LABEL_NAME)]
+Rfc = Annotated[str, PlainValidator(_rfc), WithJsonSchema({"type": "string", "pattern": rfc.PATTERN})]
+LabelName = Annotated[str, PlainValidator(_label_name), _label_pattern(OWN_LABELS)]
+IssuerLabelName = Annotated[str, PlainValidator(_issuer_label_name), _label_pattern(ISSUER_OWN_LABELS)]
 LabelValue = Annotated[
     str, PlainValidator(_label_value), WithJsonSchema({"type": "string", "maxLength": 1024})
 ]
@@ -257,6 +290,7 @@ _DURATION = WithJsonSchema({"type": "string", "pattern": PATTERN})
 
 Attempts = Annotated[int | None, PlainValidator(_whole(1, 3)), _range(1, 3)]
 Concurrency = Annotated[int | None, PlainValidator(_whole(1, 10_000)), _range(1, 10_000)]
+LoginConcurrency = Annotated[int | None, PlainValidator(_whole(1, 32)), _range(1, 32)]
 Stamps = Annotated[int | None, PlainValidator(_whole(0, LARGEST_COUNT)), _range(0, LARGEST_COUNT)]
 Interval = Annotated[float | None, PlainValidator(_duration(1, 30 * DAY)), _DURATION]
 Timeout = Annotated[float | None, PlainValidator(_duration(0.1, 600)), _DURATION]

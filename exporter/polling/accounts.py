@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from exporter.account.login import Login
 from exporter.account.state import State
-from exporter.config import Account
+from exporter.config import Account, Issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,11 @@ class Monitored:
     account: Account
     login: Login
     state: State
+
+    @property
+    def issuer(self) -> Issuer | None:
+        """The issuer whose balance this is; none, as it is the account's own."""
+        return None
 
 
 class Accounts:

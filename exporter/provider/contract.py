@@ -5,7 +5,7 @@ from typing import Protocol
 
 from exporter.account.login import Held, Login, Tried
 from exporter.account.outcome import Failure, Outcome
-from exporter.config import Account, Environment
+from exporter.config import Account, Environment, Issuer
 from exporter.secret import Secret
 
 
@@ -32,10 +32,12 @@ class Gate(Protocol):
 
 
 class Balance(Protocol):
-    """What is asked for: an account's balance, with its login."""
+    """A login, and whose balance is asked for with it: its account's own, or that of an issuer under it."""
 
     @property
     def account(self) -> Account: ...
+    @property
+    def issuer(self) -> Issuer | None: ...
     @property
     def login(self) -> Login: ...
 

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from typing import Final
 
-from exporter.simulator.accounts import MESSAGES, PASSWORD, Account, Life, Refill
+from exporter.simulator.accounts import PASSWORD, Account
+from exporter.simulator.answers import CODES
+from exporter.simulator.issuers import Issuer, made_up_rfc
+from exporter.simulator.life import Life, Refill
 from exporter.simulator.rhythm import ROUND_THE_CLOCK
 
 CHANGED_PASSWORD: Final = "changed-by-its-owner"  # noqa: S105 - it protects nothing, and nobody is to log in with it
 SLOW_SECONDS: Final = 3.0
+INTEGRATOR: Final = "integrator@demo.example"
+"""The account that has issuers."""
+_FIRST_OF_LOAD: Final = 10_000  # of the numbers of made-up RFCs
 
 
 def ready_made(now: float) -> Iterator[Account]:
@@ -27,9 +33,34 @@ def ready_made(now: float) -> Iterator[Account]:
         now, contracted=40_000, used=19_985, per_day=200, refill=Refill(below=15_000, package=20_000)
     )
     yield Account("topped-up@demo.example", topped_up)
-    for code in MESSAGES:
+    issuers = {issuer.rfc: issuer for issuer in _issuers(now)}
+    yield Account(INTEGRATOR, _healthy(now), issuers=issuers)
+    for code in CODES:
         life = _exhausted(now) if code in {630, 631} else _healthy(now)
         yield Account(f"code-{code}@demo.example", life, code=code)
+
+
+def _issuers(now: float) -> Iterator[Issuer]:
+    """One for each state that users meet; the last two have no contract of their own."""
+    lives = (
+        Life(now, contracted=4_000, used=1_000, per_day=20, refill=Refill(below=1_000, package=2_000)),
+        Life(now, contracted=300, used=260, per_day=1, refill=Refill(below=30, package=20)),
+        Life(now, contracted=2_000, used=1_700, per_day=200, rhythm=ROUND_THE_CLOCK),
+        Life(now, contracted=500, used=500, per_day=10),
+        None,
+        None,
+    )
+    for number, life in enumerate(lives, 1):
+        yield Issuer(made_up_rfc(number), life)
+
+
+def load_issuers(count: int, now: float) -> Iterator[Issuer]:
+    """Healthy issuers in any number, of sizes that differ; every tenth has no contract of its own."""
+    for number in range(1, count + 1):
+        per_day = 1 + number * 7 % 30
+        refill = Refill(below=28 * per_day, package=60 * per_day)
+        life = Life(now, contracted=200 * per_day, used=150 * per_day, per_day=per_day, refill=refill)
+        yield Issuer(made_up_rfc(_FIRST_OF_LOAD + number), life if number % 10 else None)
 
 
 def load(count: int, now: float) -> Iterator[Account]:

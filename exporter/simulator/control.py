@@ -1,11 +1,14 @@
 """PURE: what people see of an account and may change of it, as JSON. docs/simulator.md is its manual."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from exporter.simulator.accounts import MESSAGES, UNLOCKED, Account, Life, Lockout
+from exporter.simulator.accounts import UNLOCKED, Account, Lockout
+from exporter.simulator.answers import CODES, MESSAGES
+from exporter.simulator.issuers import NOTHING_OF_ITS_OWN, Issuer
+from exporter.simulator.life import Life
 
 MOST_STAMPS: Final = 2_000_000_000  # what an account may hold: the service's figures are xs:int
 LONGEST_PASSWORD: Final = 1_000
@@ -28,22 +31,41 @@ _STAMPS: Final = _Rule(
     f"must be a whole number of stamps from 0 to {MOST_STAMPS}",
 )
 _BOOLEAN: Final = _Rule(lambda value: isinstance(value, bool), "must be true or false")
+_NOTHING_OF_ITS_OWN: Final = _Rule(
+    lambda value: isinstance(value, str) and value in NOTHING_OF_ITS_OWN,
+    f"must be one of {', '.join(NOTHING_OF_ITS_OWN)}",
+)
+
+
+def _code_of(codes: Collection[int]) -> _Rule:
+    return _Rule(
+        lambda value: value is None or (type(value) is int and value in codes),
+        f"must be null or one of {', '.join(map(str, codes))}",
+    )
+
+
 _RULES: Final[Mapping[str, _Rule]] = {
     "available": _STAMPS,
-    "code": _Rule(
-        lambda value: value is None or (type(value) is int and value in MESSAGES),
-        f"must be null or one of {', '.join(map(str, MESSAGES))}",
-    ),
+    "code": _code_of(CODES),
     "delay": _Rule(
         lambda value: type(value) in {int, float} and 0 <= value <= LONGEST_DELAY,
         f"must be a number of seconds from 0 to {LONGEST_DELAY}",
     ),
     "exhausted_figures": _BOOLEAN,
     "locked": _BOOLEAN,
+    "no_contract": _NOTHING_OF_ITS_OWN,
     "password": _Rule(
         lambda value: isinstance(value, str) and 0 < len(value) <= LONGEST_PASSWORD,
         f"must be a string of 1 to {LONGEST_PASSWORD} characters",
     ),
+    "top_up": _STAMPS,
+    "unknown_issuer": _NOTHING_OF_ITS_OWN,
+    "use": _STAMPS,
+}
+_ISSUER_RULES: Final[Mapping[str, _Rule]] = {
+    "available": _STAMPS,
+    "code": _code_of(MESSAGES),
+    "contract": _BOOLEAN,
     "top_up": _STAMPS,
     "use": _STAMPS,
 }
@@ -64,8 +86,34 @@ def describe(account: Account, now: float) -> dict[str, object]:
     }
 
 
+def describe_issuer(issuer: Issuer, now: float) -> dict[str, object]:
+    """What people may see of an issuer as of the simulated Unix time `now`."""
+    balance = issuer.life.balance(now) if issuer.life else None
+    return {
+        "rfc": issuer.rfc,
+        "contract": balance is not None,
+        "contracted": balance and balance.contracted,
+        "used": balance and balance.used,
+        "available": balance and balance.available,
+        "code": issuer.code,
+        "calls": issuer.calls,
+    }
+
+
 def read_changes(body: bytes) -> dict[str, Any]:
-    """The changes in a request's body, a JSON object. ControlError for an unknown key or a bad value."""
+    """The changes of an account in a request's body, a JSON object.
+
+    ControlError for an unknown key or a bad value.
+    """
+    return _read(body, _RULES)
+
+
+def read_issuer_changes(body: bytes) -> dict[str, Any]:
+    """Those of an issuer, likewise."""
+    return _read(body, _ISSUER_RULES)
+
+
+def _read(body: bytes, rules: Mapping[str, _Rule]) -> dict[str, Any]:
     try:
         changes = json.loads(body)
     except (ValueError, RecursionError):
@@ -73,11 +121,11 @@ def read_changes(body: bytes) -> dict[str, Any]:
     if not isinstance(changes, dict):
         raise ControlError("the body must be a JSON object")
     for key, value in changes.items():
-        if key not in _RULES:
+        if key not in rules:
             # Cut short, so that a key can't fill the answer.
-            raise ControlError(f"{key[:50]}: unknown key; known are {', '.join(_RULES)}")
-        if not _RULES[key].holds(value):
-            raise ControlError(f"{key}: {_RULES[key].text}")
+            raise ControlError(f"{key[:50]}: unknown key; known are {', '.join(rules)}")
+        if not rules[key].holds(value):
+            raise ControlError(f"{key}: {rules[key].text}")
     return changes
 
 
@@ -88,8 +136,25 @@ def change(account: Account, changes: Mapping[str, Any], now: float) -> None:
     account.code = changes.get("code", account.code)
     account.delay = changes.get("delay", account.delay)
     account.exhausted_figures = changes.get("exhausted_figures", account.exhausted_figures)
+    account.no_contract = changes.get("no_contract", account.no_contract)
+    account.unknown_issuer = changes.get("unknown_issuer", account.unknown_issuer)
     if "locked" in changes:
         account.lockout = Lockout(account.lockout.failures, locked=True) if changes["locked"] else UNLOCKED
+
+
+def change_issuer(issuer: Issuer, changes: Mapping[str, Any], now: float) -> None:
+    """Make all of the changes or, raising ControlError, none. `changes` are from `read_issuer_changes`.
+
+    Stamps that are bought make a contract.
+    """
+    life = issuer.life if changes.get("contract", True) else None
+    has_contract = life or changes.get("contract") or "top_up" in changes
+    if has_contract:
+        life = _changed_life(life or Life(now, contracted=0, used=0, per_day=0), changes, now)
+    elif not changes.keys().isdisjoint({"available", "top_up", "use"}):
+        raise ControlError("available, top_up, use: the issuer has no contract of its own")
+    issuer.life = life
+    issuer.code = changes.get("code", issuer.code)
 
 
 def _changed_life(life: Life, changes: Mapping[str, Any], now: float) -> Life:

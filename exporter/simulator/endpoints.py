@@ -11,12 +11,14 @@ from aiohttp import HttpVersion11, hdrs, web
 from exporter.simulator import control, soap
 from exporter.simulator.accounts import Account
 from exporter.simulator.control import ControlError
+from exporter.simulator.issuers import Issuer
 from exporter.simulator.provider import Provider
 from exporter.simulator.soap import SOAP12, SoapFaultError, SoapVersion
 from exporter.simulator.wsdl import PORTS, SERVICE_PATH, wsdl_text
 
 _MOST_BYTES: Final = 64 * 1024  # of a request's body
 _ACCOUNTS_A_TURN: Final = 500  # of a long list, so that calls are answered meanwhile
+_LONGEST_RFC: Final = 13
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -101,10 +103,41 @@ def _control_routes(provider: Provider) -> list[web.RouteDef]:
             raise _problem(web.HTTPBadRequest, str(error)) from None
         return web.json_response(control.describe(account, provider.now()))
 
+    async def list_issuers(request: web.Request) -> web.Response:
+        described: list[dict[str, object]] = []
+        for issuer in list(_account(request, provider).issuers.values()):
+            if len(described) % _ACCOUNTS_A_TURN == 0:
+                await asyncio.sleep(0)
+            described.append(control.describe_issuer(issuer, provider.now()))
+        return web.json_response(described)
+
+    async def show_issuer(request: web.Request) -> web.Response:
+        issuer = _account(request, provider).issuers.get(request.match_info["rfc"])
+        if issuer is None:
+            raise _problem(web.HTTPNotFound, "the account has no issuer of this RFC")
+        return web.json_response(control.describe_issuer(issuer, provider.now()))
+
+    async def change_issuer(request: web.Request) -> web.Response:
+        _refuse_browsers(request)
+        issuers, rfc = _account(request, provider).issuers, request.match_info["rfc"]
+        issuer = issuers.get(rfc) or Issuer(rfc)
+        try:
+            changes = control.read_issuer_changes(await request.read())
+            control.change_issuer(issuer, changes, provider.now())
+        except ControlError as error:
+            raise _problem(web.HTTPBadRequest, str(error)) from None
+        if rfc not in issuers and len(rfc) > _LONGEST_RFC:
+            raise _problem(web.HTTPBadRequest, f"an RFC has at most {_LONGEST_RFC} characters")
+        issuers[rfc] = issuer
+        return web.json_response(control.describe_issuer(issuer, provider.now()))
+
     return [
         web.get("/simulator/accounts", list_accounts),
         web.get("/simulator/accounts/{username}", show_account),
         web.post("/simulator/accounts/{username}", change_account),
+        web.get("/simulator/accounts/{username}/issuers", list_issuers),
+        web.get("/simulator/accounts/{username}/issuers/{rfc}", show_issuer),
+        web.post("/simulator/accounts/{username}/issuers/{rfc}", change_issuer),
     ]
 
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
 
-from exporter.simulator.accounts import UNLOCKED, Answer, Lockout
-from exporter.simulator.catalogue import load, ready_made
+from exporter.simulator.accounts import UNLOCKED, Lockout
+from exporter.simulator.answers import Answer
+from exporter.simulator.catalogue import INTEGRATOR, load, load_issuers, ready_made
 from exporter.simulator.soap import Call
 
 FASTEST: Final = 86_400.0
@@ -37,11 +38,13 @@ class SimulatedTime:
 class Provider:
     """All accounts of the simulated provider, as of simulated time."""
 
-    def __init__(self, time: SimulatedTime, extra_accounts: int = 0) -> None:
+    def __init__(self, time: SimulatedTime, extra_accounts: int = 0, extra_issuers: int = 0) -> None:
         now = time.now()
         self.accounts = {
             account.username: account for account in chain(ready_made(now), load(extra_accounts, now))
         }
+        issuers = self.accounts[INTEGRATOR].issuers
+        issuers |= {issuer.rfc: issuer for issuer in load_issuers(extra_issuers, now)}
         self._time = time
         self._strangers: dict[str, Lockout] = {}
 
@@ -58,7 +61,7 @@ class Provider:
             return Answer(611)
         if account is None:
             return Answer(self._refuse(call.username))
-        return account.call(call.password, self.now(), of_issuer=call.issuer is not None)
+        return account.call(call.password, self.now(), rfc=call.issuer)
 
     def delay(self, call: Call) -> float:
         """Real seconds that the answer to a call takes."""

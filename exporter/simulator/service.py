@@ -24,13 +24,19 @@ class Simulator:
 
     Simulated time begins with the clock's when this is made, and goes on by `speed` simulated seconds a real
     one: above 0, at most 86,400, ValueError otherwise. `clock` returns Unix seconds. `extra_accounts` adds
-    that many healthy accounts, `load-00001@demo.example` and so on.
+    that many healthy accounts, `load-00001@demo.example` and so on; `extra_issuers` adds that many issuers to
+    `integrator@demo.example`.
     """
 
     def __init__(
-        self, *, speed: float = 1.0, clock: Callable[[], float] = time.time, extra_accounts: int = 0
+        self,
+        *,
+        speed: float = 1.0,
+        clock: Callable[[], float] = time.time,
+        extra_accounts: int = 0,
+        extra_issuers: int = 0,
     ) -> None:
-        self._provider = Provider(SimulatedTime(clock, speed), extra_accounts)
+        self._provider = Provider(SimulatedTime(clock, speed), extra_accounts, extra_issuers)
         self._runner: web.AppRunner | None = None
         self._wsdl_url: str | None = None
 

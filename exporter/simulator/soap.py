@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from exporter.simulator.accounts import MESSAGES, Answer
+from exporter.simulator.answers import MESSAGES, Answer
 
 NAMESPACE: Final = "http://utilerias.ws.cfdi.solucionfactible.com"
 """Of the operation elements. Formed like the sibling service's: the real one is unknown."""

@@ -35,7 +35,9 @@ def of_the_exporter(text: str, _folder: Path) -> None:
     document = yaml.safe_load(text)
     if isinstance(document, list):
         Path("more.yaml").write_text(text)
-        text = "account_files: [more.yaml]\n"
+        of_issuers = all("rfc" in item for item in document)
+        account = "{name: first, username: first, password: x, issuer_files: [more.yaml]}"
+        text = f"accounts: [{account}]\n" if of_issuers else "account_files: [more.yaml]\n"
     elif "accounts" not in document:
         text += "\naccounts: [{name: first, username: first, password: x}]\n"
     Path("config.yaml").write_text(text)
@@ -102,7 +104,8 @@ def checked() -> Iterator[ParameterSet]:
 
 def kind_of(document: Any) -> tuple[Check, str | None]:
     if isinstance(document, list):
-        return (of_the_exporter if all("username" in item for item in document) else unknown), None
+        known = any(all(key in item for item in document) for key in ("username", "rfc"))
+        return (of_the_exporter if known else unknown), None
     return next((kind for keys, kind in CHECKS.items() if keys & document.keys()), (unknown, None))
 
 

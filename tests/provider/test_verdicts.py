@@ -17,7 +17,7 @@ from exporter.account.outcome import Effect, Failure, Outcome, Reading, Reason, 
 from exporter.config import Environment, TlsConfig
 from exporter.provider.contract import Permit
 from exporter.provider.http.response import MAX_BODY
-from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.operation import Operation, Operations
 from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.secret import Secret
 from tests.support.envelopes import envelope, fields
@@ -43,6 +43,7 @@ from tests.support.rig import RIGHT, account
 ACCEPTED, NEUTRAL, REFUSED = Verdict.ACCEPTED, Verdict.NEUTRAL, Verdict.REFUSED
 FROM_SERVICE, ON_THE_WAY = Verdict.UNKNOWN_FROM_SERVICE, Verdict.UNKNOWN_ON_THE_WAY
 OPERATION = Operation("/ws", "urn:getTimbresImplementacion", (b"<u>", b"</u><p>", b"</p>"))
+OPERATIONS = Operations(OPERATION, unsent(Reason.INVALID, "not read"))
 SOON = 0.3  # seconds: the account's timeout where it is to be over
 LATE = "no complete answer within 0.3 s"
 LOST = "the connection was lost before the answer was complete"
@@ -73,8 +74,8 @@ REFUSAL = NO[: NO.index(b"601</") + 5]
 async def provider_of(environment: Environment, *, loaded: bool = True) -> AsyncIterator[SolucionFactible]:
     """A provider that has its WSDL: no process is started to read one."""
     provider = SolucionFactible(environment, FakeClock(), lambda *_, **__: None)
-    provider._operation = OPERATION if loaded else None
-    provider._next_load = float("inf")  # it has the right one, whatever the answers say
+    provider._operations = OPERATIONS if loaded else None
+    provider._reloads.next = float("inf")  # it has the right one, whatever the answers say
     try:
         yield provider
     finally:

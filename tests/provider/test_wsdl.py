@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from exporter.account.outcome import Failure, Reason, unsent
-from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.operation import Operation, Operations
 from exporter.provider.solucion_factible.wsdl import read_wsdl
 from tests.support.places import DATA
 
@@ -46,17 +46,17 @@ class Documents:
         return None
 
 
-def read_file(name: str, base: str = BASE) -> Operation | Failure:
+def read_file(name: str, base: str = BASE) -> Operations | Failure:
     return read_wsdl(base + name, Documents(base))
 
 
-def read_text(text: str | bytes, url: str = BASE + "main") -> Operation | Failure:
+def read_text(text: str | bytes, url: str = BASE + "main") -> Operations | Failure:
     return read_wsdl(url, lambda _url, _needed: text.encode() if isinstance(text, str) else text)
 
 
-def usable(found: Operation | Failure) -> Operation:
-    assert isinstance(found, Operation), found
-    return found
+def usable(found: Operations | Failure) -> Operation:
+    assert isinstance(found, Operations), found
+    return found.account
 
 
 def parts(envelope: bytes) -> tuple[etree._Element, dict[str, str]]:
@@ -423,7 +423,7 @@ def test_an_operation_holds_no_credential_and_shows_none_of_its_envelope() -> No
     assert b"s3cret" in operation.envelope("ws@acme.example", "s3cret")
     assert before == (
         "Operation(path='/ws/services/Utilerias.Http11/', soap_action='urn:getTimbresImplementacion', "
-        "username_first=True)"
+        "order=(0, 1))"
     )
     assert repr(operation) == before
     assert operation == usable(read_file("axis2.wsdl", "http://pac.example/ws/")), "unchanged is equal"
@@ -441,4 +441,4 @@ def test_no_damage_to_a_wsdl_makes_the_reader_raise(damages: list[tuple[int, int
     for place, source, insert in damages:
         tokens[place : place if insert else place + 1] = [tokens[source]]
     found = read_text("".join(tokens))
-    assert isinstance(found, Operation) or found.reason is Reason.INVALID
+    assert isinstance(found, Operations) or found.reason is Reason.INVALID

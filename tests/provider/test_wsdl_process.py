@@ -13,7 +13,7 @@ import pytest
 
 from exporter.account.outcome import Failure, Reason, unsent
 from exporter.provider.solucion_factible import wsdl_process
-from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.operation import Operations
 from exporter.provider.solucion_factible.wsdl_process import read_in_process
 from tests.support.places import DATA
 from tests.support.readers import readers
@@ -51,12 +51,12 @@ async def test_it_reads_what_it_is_sent() -> None:
         return await stored(url, needed)
 
     found = await read_in_process(IMPORTS, fetch)
-    assert isinstance(found, Operation)
-    assert (found.path, found.soap_action) == (
+    assert isinstance(found, Operations)
+    assert (found.account.path, found.account.soap_action) == (
         "/ws/services/Utilerias.Https11/",
         "urn:getTimbresImplementacion",
     )
-    assert b"<ns0:usuario>ws@acme.example</ns0:usuario>" in found.envelope("ws@acme.example", "x")
+    assert b"<ns0:usuario>ws@acme.example</ns0:usuario>" in found.account.envelope("ws@acme.example", "x")
     assert asked == [
         (IMPORTS, True),
         ("https://pac.example/ws/parts/interface.wsdl", True),
@@ -128,7 +128,7 @@ async def test_two_processes_read_however_many_wsdls_are_wanted() -> None:
     good = [read_in_process(IMPORTS, fetch) for _ in range(20)]
     bad = [read_in_process(URL, serves(b"<html/>")) for _ in range(10)]
     found = await asyncio.gather(*good, *bad)
-    assert all(isinstance(one, Operation) for one in found[:20])
+    assert all(isinstance(one, Operations) for one in found[:20])
     assert all(isinstance(one, Failure) for one in found[20:])
     assert len(seen) == 2
     assert readers() == []
@@ -150,7 +150,7 @@ async def test_one_that_breaks_its_process_or_is_given_up_keeps_no_other(
     await asyncio.sleep(0.05)
     waiting.cancel()
     ends = await asyncio.gather(*hanging, *others, waiting, return_exceptions=True)
-    assert [type(one) for one in ends] == [TimeoutError] * 2 + [Operation] * 3 + [asyncio.CancelledError]
+    assert [type(one) for one in ends] == [TimeoutError] * 2 + [Operations] * 3 + [asyncio.CancelledError]
     assert readers() == []
 
 
@@ -222,7 +222,7 @@ async def test_a_mebibyte_at_its_worst_takes_nothing_of_the_loop_and_little_memo
     found = await read_in_process(URL, serves(document))
     cpu = time.process_time() - cpu
     looking.cancel()
-    assert isinstance(found, Operation | Failure)
+    assert isinstance(found, Operations | Failure)
     assert cpu < 1.0, "of this process"
     assert max(gaps) < 1.0, "a machine that does other things is late, too"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - own < 16 * 1024

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator import FAILURES_ALLOWED, PASSWORD, Account, Balance, Life, Refill
-from exporter.simulator.accounts import MESSAGES
+from exporter.simulator.answers import CODES, MESSAGES
 from exporter.simulator.catalogue import load, ready_made
 from exporter.simulator.rhythm import MEXICO_CITY, OFFICE, ROUND_THE_CLOCK, Rhythm
 
@@ -202,7 +202,7 @@ def test_every_third_call_of_a_busy_account_is_refused() -> None:
     assert codes(account(busy_every=3), *[PASSWORD] * 7) == [200, 200, 503, 200, 200, 503, 200]
 
 
-@pytest.mark.parametrize("code", MESSAGES)
+@pytest.mark.parametrize("code", CODES)
 def test_a_fixed_code_is_the_answer_to_any_password_and_is_no_login(code: int) -> None:
     fixed = account(code=code)
     assert codes(fixed, PASSWORD, *["wrong"] * 7) == [code] * 8
@@ -210,7 +210,7 @@ def test_a_fixed_code_is_the_answer_to_any_password_and_is_no_login(code: int) -
     assert fixed.calls == 8
 
 
-@pytest.mark.parametrize("code", MESSAGES)
+@pytest.mark.parametrize("code", CODES)
 def test_only_200_has_figures_unless_asked_for(code: int) -> None:
     figures = Balance(100, 40)
     assert account(code=code).call(PASSWORD, MONDAY).balance == (figures if code == 200 else None)
@@ -222,7 +222,7 @@ def test_an_exhausted_account_answers_by_what_was_asked() -> None:
     """630 for the account as a whole, 631 for an issuer."""
     exhausted = account(life=Life(MONDAY, contracted=100, used=100, per_day=10))
     assert exhausted.call(PASSWORD, MONDAY).code == 630
-    assert exhausted.call(PASSWORD, MONDAY, of_issuer=True).code == 631
+    assert exhausted.call(PASSWORD, MONDAY, rfc="AAA010101AAA").code == 631
 
 
 def test_the_next_code_is_told_without_counting() -> None:
@@ -244,5 +244,5 @@ def test_mexico_city_has_no_daylight_saving_time() -> None:
 
 
 def test_all_17_codes_have_a_spanish_message() -> None:
-    assert len(MESSAGES) == 17
-    assert len(set(MESSAGES.values())) == 17
+    assert len(CODES) == 17
+    assert len(set(MESSAGES.values())) == 18

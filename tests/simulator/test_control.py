@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from exporter.simulator import PASSWORD, Balance, Simulator
-from exporter.simulator.accounts import MESSAGES
+from exporter.simulator.answers import CODES
 from tests.support.peers import FakeClock
 from tests.support.places import ROOT
 
@@ -84,7 +84,7 @@ async def test_the_list_shows_every_account_and_no_password(control: Control, si
         "failed_logins": 0,
         "locked": False,
     }
-    assert len(accounts) == 8 + 17 + 2
+    assert len(accounts) == 9 + 17 + 2
     text = json.dumps(accounts)
     assert PASSWORD not in text
     assert simulator.accounts["wrong-password@demo.example"].password not in text
@@ -204,8 +204,10 @@ async def test_delay_and_figures_of_630_can_be_set(control: Control, simulator: 
 
 
 STAMPS = "must be a whole number of stamps from 0 to 2000000000"
-CODES = f"must be null or one of {', '.join(map(str, MESSAGES))}"
-KNOWN = "available, code, delay, exhausted_figures, locked, password, top_up, use"
+CODE = f"must be null or one of {', '.join(map(str, CODES))}"
+KNOWN = (
+    "available, code, delay, exhausted_figures, locked, no_contract, password, top_up, unknown_issuer, use"
+)
 
 
 @pytest.mark.parametrize(
@@ -228,10 +230,10 @@ KNOWN = "available, code, delay, exhausted_figures, locked, password, top_up, us
         ('{"top_up": 2000000000}', "top_up: must not bring the stamps contracted above 2000000000"),
         ('{"use": 24001}', "use: must be at most the stamps available"),
         ('{"use": []}', f"use: {STAMPS}"),
-        ('{"code": 999}', f"code: {CODES}"),
-        ('{"code": 200.0}', f"code: {CODES}"),
-        ('{"code": "200"}', f"code: {CODES}"),
-        ('{"code": true}', f"code: {CODES}"),
+        ('{"code": 999}', f"code: {CODE}"),
+        ('{"code": 200.0}', f"code: {CODE}"),
+        ('{"code": "200"}', f"code: {CODE}"),
+        ('{"code": true}', f"code: {CODE}"),
         ('{"delay": -0.1}', "delay: must be a number of seconds from 0 to 3600"),
         ('{"delay": 3601}', "delay: must be a number of seconds from 0 to 3600"),
         ('{"delay": NaN}', "delay: must be a number of seconds from 0 to 3600"),
@@ -296,5 +298,5 @@ async def test_the_manual_names_every_account_code_and_key(simulator: Simulator)
             row = next((line for line in manual.splitlines() if line.startswith(f"| `{username}` |")), "")
             figures = f"| {stamps.contracted:,} | {stamps.available:,} | {account.life.per_day:,}"
             assert figures in row or username.startswith("load-"), username
-    assert all(f"\n| {code} | " in manual for code in MESSAGES)
+    assert all(f"\n| {code} | " in manual for code in CODES)
     assert all(f"\n| `{key}` | " in manual for key in KNOWN.split(", "))

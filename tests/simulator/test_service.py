@@ -17,7 +17,7 @@ import zeep
 from lxml import etree
 
 from exporter.simulator import PASSWORD, Simulator
-from exporter.simulator.accounts import MESSAGES
+from exporter.simulator.answers import CODES, MESSAGES
 from tests.support.peers import FakeClock
 
 MONDAY_NOON = 1_772_474_400.0  # 2026-03-02 12:00 in Mexico City
@@ -246,7 +246,7 @@ async def test_a_client_of_http_1_0_gets_its_answer_unchunked(simulator: Simulat
     assert answer.endswith(b"</soapenv:Envelope>")
 
 
-@pytest.mark.parametrize("code_", MESSAGES)
+@pytest.mark.parametrize("code_", CODES)
 async def test_each_code_has_an_account(
     simulator: Simulator, session: aiohttp.ClientSession, code_: int
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exporter.account.login import Held, Login, Tried
 from exporter.account.outcome import Outcome
-from exporter.config import Account
+from exporter.config import Account, Issuer
 from exporter.provider.contract import Permit, Provider
 from exporter.secret import Secret
 
@@ -29,18 +29,19 @@ class OpenGate:
 
 @dataclass(frozen=True)
 class Asked:
-    """An account's balance, with its login."""
+    """A balance of an account, or of an issuer under it, with its login."""
 
     account: Account
     login: Login
+    issuer: Issuer | None = None
 
     @classmethod
-    def of(cls, account: Account) -> "Asked":
-        return cls(account, Login(account.guard_key, account.password, account))
+    def of(cls, account: Account, issuer: Issuer | None = None) -> "Asked":
+        return cls(account, Login(account.guard_key, account.password, account), issuer)
 
 
-async def ask(provider: Provider, account: Account) -> Outcome:
-    """Ask for an account's balance through a gate that lets it through."""
-    tried = await provider.ask(Asked.of(account), OpenGate())
+async def ask(provider: Provider, account: Account, issuer: Issuer | None = None) -> Outcome:
+    """Ask for a balance through a gate that lets it through."""
+    tried = await provider.ask(Asked.of(account, issuer), OpenGate())
     assert isinstance(tried, Tried)
     return tried.outcome

@@ -15,7 +15,7 @@ from exporter.account.login import Held, Login, Tried
 from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
 from exporter.account.outcome import unsent as not_sent
 from exporter.account.state import State
-from exporter.config import Account, CalendarConfig, Config, Environment, TlsConfig
+from exporter.config import Account, CalendarConfig, Config, Environment, Issuer, TlsConfig
 from exporter.daemon.state_file import STEPS, mending, open_storage
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.publisher import Publisher
@@ -395,6 +395,7 @@ class Asked:
 
     account: Account
     login: Login
+    issuer: Issuer | None = None
 
 
 def asked_for(account: Account) -> Asked:

@@ -14,7 +14,7 @@ from exporter.config.model import ConfigError
 from exporter.config.yaml.builder import Place
 from exporter.config.yaml.document import Document, Problem, Where
 from exporter.config.yaml.files import FILE_LIMIT, read_text
-from exporter.config.yaml.rules import Section, keys, kind_of
+from exporter.config.yaml.rules import Section, StandIn, keys, kind_of
 from exporter.config.yaml.vocabulary import Vocabulary
 from exporter.suggestion import suggestion
 
@@ -83,9 +83,9 @@ class Findings:
         in_order = sorted(self.problems, key=lambda problem: (problem.rank, problem.line))
         return ConfigError(tuple(dict.fromkeys(problem.text for problem in in_order)), tuple(self.files))
 
-    def _stand_ins(self, model: type[Section], where: Where) -> dict[str, str]:
+    def _stand_ins(self, model: type[Section], where: Where) -> dict[str, StandIn]:
         """Return values for the needed keys, all of them text, that are equal to no other section's."""
-        unique = f"{len(self.files)} {where.place}"
+        unique = StandIn(f"{len(self.files)} {where.place}")
         return {key: unique for key, info in model.model_fields.items() if info.is_required()}
 
 

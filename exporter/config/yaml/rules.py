@@ -9,6 +9,12 @@ _SHOWN = re.compile(r"[A-Za-z0-9+-][A-Za-z0-9._+-]{0,39}")
 """Values that can stand in a message: others may hold more than their own (``5m password:hunter2``)."""
 
 
+class StandIn(str):
+    """What stands for a needed value that is broken, so that the rest of a section can be used."""
+
+    __slots__ = ()
+
+
 class Section(BaseModel):
     """A mapping of the file. Keys may be left out; one that is there needs a right value, and never null."""
 

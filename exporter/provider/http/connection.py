@@ -3,7 +3,7 @@
 import asyncio
 import select
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, cast
 
 from exporter.account.outcome import Reason
@@ -35,7 +35,10 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._secure: ssl.SSLObject | None = None
+        self.secure: ssl.SSLObject | None = None
+        """Its TLS, if it has any."""
+        self.headers: Mapping[bytes, bytes] = {}
+        """Those of the latest answer."""
         self._unread = select.poll()
         self.fresh = True
         """Whether nothing has been asked on it yet, and it was not idle."""
@@ -60,7 +63,7 @@ class Connection(asyncio.Protocol):
         """Return whether nothing has come unasked: no bytes, read or unread, and not its end."""
         if self.over or self.transport.is_closing():
             return False
-        if self._secure and self.fresh:
+        if self.secure and self.fresh:
             return True  # what is unread is the handshake's
         return not self._unread.poll(0)
 
@@ -106,7 +109,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; the handshake, if there is one, is done."""
         self._transport = cast("asyncio.Transport", transport)
-        self._secure = transport.get_extra_info("ssl_object")
+        self.secure = transport.get_extra_info("ssl_object")
         self._unread.register(transport.get_extra_info("socket"), select.POLLIN)
         if self.over:
             self.abort()
@@ -147,10 +150,10 @@ class Connection(asyncio.Protocol):
             self.lost.set_result(None)
 
     def _is_said_end(self) -> bool:
-        if self._secure is None:
+        if self.secure is None:
             return True
         try:
-            return not self._secure.read(1)
+            return not self.secure.read(1)
         except ssl.SSLError:
             return False  # cut off, perhaps by somebody in between
 
@@ -160,6 +163,7 @@ class Connection(asyncio.Protocol):
         self._response = self._answer = None
         if response is None or answer is None or answer.done():
             return
+        self.headers = response.headers
         if isinstance(outcome, TransportError):
             answer.set_exception(outcome)
             self.abort()

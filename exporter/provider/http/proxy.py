@@ -14,8 +14,14 @@ class Proxy:
         self.host = parts.hostname or ""
         self.port = parts.port or 80
         self._login = Secret("")
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        self._parts = Secret(self.host), Secret(user), Secret(password)
         if parts.username is not None:
-            self._login = Secret(f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+            self._login = Secret(f"{user}:{password}")
+
+    def secrets(self) -> list[Secret]:
+        """Return what of it nobody may be shown: host, user, password, and the last two as they are sent."""
+        return [*self._parts, self._login]
 
     def headers(self) -> dict[str, str]:
         """Return the headers that it is to get, of which the host behind it gets none."""

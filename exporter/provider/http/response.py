@@ -1,6 +1,7 @@
 """The answer to one request, as its bytes come in: where it ends, and what may be kept of it."""
 
 import re
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -65,6 +66,11 @@ class Response:
         self._chunks: Chunks | None = None
         self._body: list[bytes] = []
         self._left = 0  # bytes until the body's end or, where that isn't known, the limit
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """The headers by their names in lower case, as far as they came."""
+        return self._head.headers
 
     def feed(self, data: bytes) -> HttpAnswer | None:
         """Take what came; return the answer once it has ended.

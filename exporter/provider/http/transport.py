@@ -29,11 +29,14 @@ _HEADS: Final = 16  # of requests that are kept: a provider has an operation or 
 class Transport:
     """Connections to one environment's provider. To be made in a running event loop.
 
+    `watch` is shown each connection once an answer has come over it.
+
     Raises OSError where what the environment trusts can't be read.
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, watch: Callable[[Connection], None] | None = None) -> None:
         self._environment = environment
+        self._watch = watch
         self._origin = Origin.of(environment.wsdl)
         self._proxy = Proxy(environment.proxy_url) if environment.proxy_url else None
         self._pool = ConnectionPool()
@@ -132,7 +135,10 @@ class Transport:
     async def _exchange(self, request: Callable[[], bytes], limit: Limit | None) -> HttpAnswer:
         connection = self._pool.take() or await self._connect(limit)
         try:
-            return await connection.exchange(request, limit)
+            answer = await connection.exchange(request, limit)
+            if self._watch:
+                self._watch(connection)
+            return answer
         finally:
             self._pool.give(connection)
 

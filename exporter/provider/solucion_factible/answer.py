@@ -7,6 +7,7 @@ under another status: a refusal that is overlooked is followed by another one.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 from exporter.account.outcome import Code, Effect, Failure, Outcome, Reading, Reason, Verdict
 from exporter.config.model import LARGEST_COUNT
 from exporter.provider.solucion_factible.charset import CharsetError, in_utf8
-from exporter.provider.solucion_factible.codes import code
+from exporter.provider.solucion_factible.codes import code, issuer_code
 from exporter.provider.solucion_factible.envelope import Envelope, EnvelopeError, statuses_in
 from exporter.provider.solucion_factible.media_type import MediaType, media_type
 from exporter.provider.solucion_factible.multipart import is_multipart, root_part
@@ -63,11 +64,13 @@ def read(
     now: float,
     whole: bool = True,
     retry_after: str | None = None,
+    of_issuer: bool = False,
 ) -> Outcome:
     """Return what an answer says, or why it can't be used. It never raises, whatever came.
 
     ``status``, ``content_type`` and ``retry_after`` are HTTP's, ``now`` is Unix time, for a date in the last
     one. ``body`` is not ``whole`` where the answer was cut short, or is larger than ``MAX_BYTES``.
+    ``of_issuer`` says that an issuer's balance was asked for, for which some codes mean something else.
     """
     media = _media_type(content_type)
     charset = media.charset
@@ -77,7 +80,8 @@ def read(
         readable = whole and part is not None and part.whole
         if part:
             body, charset = part.content, part.charset
-    outcome = _understood(body, charset) if readable else _NO_ROOT_PART
+    meaning = issuer_code if of_issuer else code
+    outcome = _understood(body, charset, meaning) if readable else _NO_ROOT_PART
     if isinstance(outcome, Reading):
         if status == 200 or _is_refusal(outcome.code):
             return outcome
@@ -95,10 +99,10 @@ def read(
     return _WEB_PAGE if _is_web_page(media, body) else outcome
 
 
-def _understood(body: bytes, charset: str | None) -> Outcome:
+def _understood(body: bytes, charset: str | None, meaning: Callable[[int], Code]) -> Outcome:
     """What a whole SOAP message says: its code, a fault, or why it can't be used."""
     try:
-        return _said(Envelope(in_utf8(body, charset)))
+        return _said(Envelope(in_utf8(body, charset)), meaning)
     except CharsetError:
         return _unusable("the answer's charset is not known, or another one than it says")
     except EnvelopeError as error:
@@ -107,7 +111,7 @@ def _understood(body: bytes, charset: str | None) -> Outcome:
         return _unusable(str(error), error.verdict)
 
 
-def _said(envelope: Envelope) -> Outcome:
+def _said(envelope: Envelope, meaning: Callable[[int], Code]) -> Outcome:
     refusal = _refusal(envelope.statuses)
     if refusal:
         # Its figures mean nothing, and must not get in the way of it.
@@ -117,16 +121,16 @@ def _said(envelope: Envelope) -> Outcome:
         return Failure(Reason.FAULT, "the service answered with a SOAP fault", verdict=verdict)
     if envelope.returns != 1:
         raise _UnusableError("the answer has no return value, or several")
-    return _reading(envelope.fields, envelope.repeated)
+    return _reading(envelope.fields, envelope.repeated, meaning)
 
 
-def _reading(fields: dict[str, str | None], repeated: set[str]) -> Reading:
+def _reading(fields: dict[str, str | None], repeated: set[str], meaning: Callable[[int], Code]) -> Reading:
     status = _integer(fields, "status", Verdict.UNKNOWN_FROM_SERVICE)
     if status is None:
         raise _UnusableError("the answer has no status")
     if "status" in repeated:
         raise _UnusableError("the answer has status more than once")
-    meant = code(status)
+    meant = meaning(status)
     message = fields.get("mensaje")
     if meant.effect is not Effect.BALANCE:
         return Reading(meant, message=message)

@@ -1,8 +1,8 @@
 """The provider's codes: what each means for the next poll and for the credential.
 
-Source: the provider's documentation of ``Utilerias`` (17 codes). An unlisted code may appear one day: below
-600 it is taken for the provider's trouble, from 600 on, where the codes about logins are, nobody knows
-whether the credential was refused.
+Source: the provider's documentation of ``Utilerias``: 17 codes, and 620 on the page of another operation. An
+unlisted code may appear one day: below 600 it is taken for the provider's trouble, from 600 on, where the
+codes about logins are, nobody knows whether the credential was refused.
 """
 
 from typing import Final
@@ -17,6 +17,7 @@ _TROUBLE: Final = (Effect.RETRY, Verdict.NEUTRAL)
 _BUSY: Final = (Effect.SLOW_DOWN, Verdict.NEUTRAL)
 _REFUSED: Final = (Effect.RETRY, Verdict.REFUSED)
 _STOP: Final = (Effect.RETRY, Verdict.STOP)
+_NOT_ASKABLE: Final = (Effect.GIVE_UP, Verdict.NEUTRAL)
 
 
 _Words = tuple[str, str]  # the meaning and the advice
@@ -29,8 +30,9 @@ def _code(
     spanish: _Words,
     *,
     exhausted: bool = False,
+    label: str | None = None,
 ) -> Code:
-    return Code(number, str(number), *kind, *english, spanish, exhausted=exhausted)
+    return Code(number, label or str(number), *kind, *english, spanish, exhausted=exhausted)
 
 
 _ALL = (
@@ -242,8 +244,40 @@ _ALL = (
     ),
 )
 
+_OF_ISSUERS: Final = (
+    _code(
+        611,
+        _NOT_ASKABLE,
+        (
+            "the provider finds the request for this issuer incomplete",
+            "Check the issuer's RFC, and ask the provider whether it can be queried; then reload.",
+        ),
+        (
+            "el proveedor considera incompleta la solicitud para este emisor",
+            "Revise el RFC del emisor y pregunte al proveedor si se puede consultar; después recargue.",
+        ),
+    ),
+    _code(
+        620,
+        _NOT_ASKABLE,
+        (
+            "this login has no permission to ask for this issuer",
+            "Check the issuer's RFC, or have the provider permit it; then reload.",
+        ),
+        (
+            "este usuario no tiene permiso para consultar a este emisor",
+            "Revise el RFC del emisor o pida el permiso al proveedor; después recargue.",
+        ),
+        label=OTHER,  # it is documented for another operation, and no account was ever counted by it
+    ),
+)
+"""What is another matter where an issuer is asked for: its RFC can be at fault, not only our request."""
+
 CODES: Final = {code.number: code for code in _ALL}
 """The documented codes by number, in ascending order."""
+
+ISSUER_CODES: Final = CODES | {code.number: code for code in _OF_ISSUERS}
+"""Those of answers about an issuer."""
 
 LABELS: Final = (*(code.label for code in _ALL), OTHER)
 """All values of the label ``code``."""
@@ -262,9 +296,18 @@ _FIRST_ABOUT_LOGINS: Final = 600
 
 def code(number: int) -> Code:
     """Return what a number means."""
-    known = CODES.get(number)
-    if known:
-        return known
+    return CODES.get(number) or _undocumented(number)
+
+
+def issuer_code(number: int) -> Code:
+    """Return what a number means in an answer about an issuer.
+
+    Of the credential it says the same as in any other: the login is the account's. Only 611 and 620 differ.
+    """
+    return ISSUER_CODES.get(number) or _undocumented(number)
+
+
+def _undocumented(number: int) -> Code:
     verdict = Verdict.NEUTRAL if number < _FIRST_ABOUT_LOGINS else Verdict.UNKNOWN_FROM_SERVICE
     return Code(
         number,

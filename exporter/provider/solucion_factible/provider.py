@@ -9,14 +9,15 @@ from typing import Final
 from exporter.account.login import Held, Tried
 from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict, unsent
 from exporter.clock import Clock
-from exporter.config import Account, Environment
+from exporter.config import Account, Environment, Issuer
 from exporter.provider.contract import Balance, Gate, Permit
 from exporter.provider.http.error import TransportError
 from exporter.provider.http.response import HttpAnswer
 from exporter.provider.http.transport import Transport
 from exporter.provider.solucion_factible.answer import read
 from exporter.provider.solucion_factible.codes import LABELS, REQUEST_DOUBTED, SUCCESS
-from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.operation import Operations
+from exporter.provider.solucion_factible.recording import Recording
 from exporter.provider.solucion_factible.wsdl_process import read_in_process
 
 WSDL_TIMEOUT: Final = 60.0
@@ -30,8 +31,28 @@ WSDL_BYTES: Final = 1024 * 1024
 
 _NOT_LOADED: Final = unsent(Reason.CONNECTION, "the WSDL was not loaded yet")
 _RETIRED: Final = unsent(Reason.CONNECTION, "the configuration was reloaded meanwhile")
-_RELOAD_FIRST: Final = 1.0  # seconds between loads of the WSDL, doubled each time
-_RELOAD_LAST: Final = 30.0
+
+
+class _Reloads:
+    """How often the WSDL may be loaded anew for one cause: seldomer each time, until there is no cause.
+
+    ``longest`` are the seconds between two loads in the end.
+    """
+
+    def __init__(self, longest: float, now: float) -> None:
+        self._longest = longest
+        self._count = 0
+        self.next = now
+        """When the next one may be, on the monotonic clock."""
+
+    def begin(self, now: float) -> None:
+        """Take note of a load."""
+        self.next = now + min(self._longest, 2.0**self._count)
+        self._count = min(self._count + 1, 32)
+
+    def reset(self) -> None:
+        """Take note that there is no cause any more."""
+        self._count = 0
 
 
 class SolucionFactible:
@@ -43,20 +64,28 @@ class SolucionFactible:
     labels = LABELS
     success = SUCCESS.label
 
-    def __init__(self, environment: Environment, clock: Clock, log: Callable[..., object]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        clock: Clock,
+        log: Callable[..., object],
+        recording: Recording | None = None,
+    ) -> None:
+        """``recording`` is told what comes over the wire; it is for a single call."""
         self.environment = environment
+        self._recording = recording
         self._asking = 0
         self._retired = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._transport = Transport(environment)
+        self._transport = Transport(environment, recording.connection if recording else None)
         self._clock = clock
         self._log = log
-        self._operation: Operation | None = None
+        self._operations: Operations | None = None
         self._loading: asyncio.Task[None] | None = None
         self._failure = _NOT_LOADED
-        self._loads = 0  # since the service last answered as its WSDL says
-        self._next_load = clock.monotonic()
+        self._reloads = _Reloads(30.0, clock.monotonic())
+        self._issuer_reloads = _Reloads(3600.0, clock.monotonic())
 
     async def close(self) -> None:
         """End all that is under way and close the connections."""
@@ -81,62 +110,71 @@ class SolucionFactible:
         A provider without a WSDL is asked for it again after a while that doubles up to half a minute,
         however many accounts need it.
         """
-        if self._operation:
+        if self._operations:
             return None
-        self._load_if_due()
+        self._load_if_due(self._reloads)
         if self._loading:
             # Neither cancels the other: others wait for the loading too, and closing this ends no poll.
             done, _ = await asyncio.wait((self._loading,), timeout=limit)
             if not done:
                 return unsent(Reason.TIMEOUT, f"the WSDL did not come within {limit:g} s")
-        return None if self._operation else self._failure
+        return None if self._operations else self._failure
 
     async def ask(self, balance: Balance, gate: Gate) -> Tried | Held:
-        """Ask for an account's balance: one login, through the gate, within the account's timeout."""
-        return await gate.attempt(balance.login, partial(self._send, balance.account))
+        """Ask for a balance: one login, through the gate, within the account's timeout."""
+        return await gate.attempt(balance.login, partial(self._send, balance.account, balance.issuer))
 
-    async def _send(self, account: Account, permit: Permit) -> Outcome:
-        operation = self._operation
+    async def _send(self, account: Account, issuer: Issuer | None, permit: Permit) -> Outcome:
+        operations = self._operations
         if self._retired:
             return _RETIRED
-        if operation is None:
+        if operations is None:
             return self._failure
+        operation = operations.issuer if issuer else operations.account
+        if isinstance(operation, Failure):
+            self._load_if_due(self._issuer_reloads)
+            return operation
+        asked = (issuer.rfc,) if issuer else ()
+        began = self._clock.monotonic()
         self._asking += 1
         self._idle.clear()
         try:
             answer = await self._transport.post(
                 operation.path,
-                lambda: operation.envelope(account.username, permit.password().reveal()),
+                lambda: operation.envelope(account.username, permit.password().reveal(), *asked),
                 operation.soap_action,
                 account.timeout,
             )
         except TransportError as error:
             outcome: Outcome = _lost(error)
         else:
-            outcome = _judge(answer, self._clock.time())
+            outcome = _judge(answer, self._clock.time(), of_issuer=issuer is not None)
+            if self._recording:
+                self._recording.answer, self._recording.outcome = answer, outcome
+                self._recording.seconds = self._clock.monotonic() - began
         finally:
             self._asking -= 1
             if not self._asking:
                 self._idle.set()
-        self._watch(outcome)
+        self._watch(outcome, self._issuer_reloads if issuer else self._reloads)
         return outcome
 
-    def _watch(self, outcome: Outcome) -> None:
+    def _watch(self, outcome: Outcome, reloads: _Reloads) -> None:
         """Load the WSDL anew where the answers say that it has changed; go on with the old one meanwhile."""
         if isinstance(outcome, Reading):
             doubted = outcome.code.number in REQUEST_DOUBTED
-            if not doubted and outcome.code.documented:
-                self._loads = 0
+            # Of many issuers some may always be answered so, for their RFC and not for our request.
+            if not doubted and outcome.code.documented and reloads is self._reloads:
+                reloads.reset()
         else:
             doubted = outcome.reason in (Reason.FAULT, Reason.HTTP, Reason.INVALID)
         if doubted:
-            self._load_if_due()
+            self._load_if_due(reloads)
 
-    def _load_if_due(self) -> None:
+    def _load_if_due(self, reloads: _Reloads) -> None:
         now = self._clock.monotonic()
-        if self._loading is None and now >= self._next_load:
-            self._next_load = now + min(_RELOAD_LAST, _RELOAD_FIRST * 2**self._loads)
-            self._loads = min(self._loads + 1, 32)
+        if self._loading is None and now >= reloads.next:
+            reloads.begin(now)
             self._loading = asyncio.create_task(self._load(), name=f"wsdl {self.environment.name}")
             self._loading.add_done_callback(self._loaded)
 
@@ -144,7 +182,7 @@ class SolucionFactible:
         self._loading = None
 
     async def _load(self) -> None:
-        loaded: Operation | Failure
+        loaded: Operations | Failure
         try:
             loaded = await self._read_wsdl()
         except TimeoutError:
@@ -153,14 +191,17 @@ class SolucionFactible:
             loaded = unsent(error.reason, f"loading the WSDL: {error.detail}")
         name = self.environment.name
         if not isinstance(loaded, Failure):
-            if loaded != self._operation:
-                self._log("WSDL loaded", pac_environment=name, path=loaded.path)
-            self._operation, self._failure = loaded, _NOT_LOADED
+            if loaded != self._operations:
+                self._log("WSDL loaded", pac_environment=name, path=loaded.account.path)
+                self._issuer_reloads.reset()
+            self._operations, self._failure = loaded, _NOT_LOADED
         elif loaded != self._failure:
             self._log("WSDL not loaded", pac_environment=name, reason=loaded.reason, detail=loaded.detail)
             self._failure = loaded
+        if self._recording:
+            self._recording.not_loaded = loaded if isinstance(loaded, Failure) else None
 
-    async def _read_wsdl(self) -> Operation | Failure:
+    async def _read_wsdl(self) -> Operations | Failure:
         """Fetch the WSDL and what it imports, and read them in a process of their own."""
         fetched: list[int] = []  # bytes of each document
 
@@ -175,6 +216,8 @@ class SolucionFactible:
                     raise
                 return None
             fetched[-1] = len(document)
+            if self._recording:
+                self._recording.documents.append(document)
             if sum(fetched) > WSDL_BYTES:
                 raise TransportError(Reason.INVALID, "the WSDL's documents are larger than 1 MiB")
             return document
@@ -183,7 +226,7 @@ class SolucionFactible:
             return await read_in_process(self.environment.wsdl, fetch)
 
 
-def _judge(answer: HttpAnswer, now: float) -> Outcome:
+def _judge(answer: HttpAnswer, now: float, *, of_issuer: bool) -> Outcome:
     """Return what an answer says, or what it means that it was cut short.
 
     A refusal counts in what came, and a status that is no success counts though its body was cut.
@@ -195,6 +238,7 @@ def _judge(answer: HttpAnswer, now: float) -> Outcome:
         now=now,
         whole=answer.whole,
         retry_after=answer.retry_after,
+        of_issuer=of_issuer,
     )
     cut = answer.cut
     if cut is None or isinstance(outcome, Reading):

@@ -1,4 +1,4 @@
-"""The provider's WSDL, read by zeep: where to ask for the balance and with which envelope.
+"""The provider's WSDL, read by zeep: where to ask for balances and with which envelopes.
 
 The only module that imports zeep, which costs much time and memory, and much more with a hostile WSDL: so it
 is a program, which runs in a process of its own (``wsdl_process``). Nothing here opens a connection; what has
@@ -6,13 +6,14 @@ to be fetched is asked for through ``fetch``.
 """
 
 import json
+import re
 import resource
 import sys
 import time
 from collections.abc import Callable
 from math import ceil
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
 import zeep.exceptions
@@ -23,11 +24,13 @@ from zeep.wsdl.bindings import Soap11Binding
 from zeep.wsdl.definitions import Port
 
 from exporter.account.outcome import Failure, Reason, unsent
-from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.operation import Operation, Operations
 from exporter.provider.solucion_factible.schemas import WELL_KNOWN, XML, empty
 
 OPERATION = "getTimbresImplementacion"
 """The operation that tells the balance of an account as a whole."""
+ISSUER_OPERATION = "getTimbres"
+"""The operation that tells the balance of one issuer under an account."""
 
 CPU_SECONDS: Final = 10
 """Of the processor, for reading a WSDL: a hundred times what one of the usual size takes."""
@@ -37,6 +40,7 @@ _MOST_HEIRS: Final = 100
 """Complex types of a WSDL that may extend or restrict others. Those of a Java service are a handful."""
 
 Fetch = Callable[[str, bool], bytes | None]
+_Read = TypeVar("_Read")
 
 # Addresses at which zeep looks for schemas by itself.
 _ADDRESSES: Final = {"https://www.w3.org/2001/xml.xsd": XML, "http://www.w3.org/2001/xml.xsd": XML}
@@ -47,9 +51,10 @@ _WRITTEN_OUT = {f"{_XS}group": "ref", f"{_XS}attributeGroup": "ref", f"{_XS}unio
 _CONTENT = (f"{_XS}complexContent", f"{_XS}simpleContent")
 _INHERITS = (f"{_XS}extension", f"{_XS}restriction")
 
-# What stands for the credential while zeep builds the envelope; no escaping changes these.
-_USERNAME = "cfdi-stamps-exporter-usuario"
-_PASSWORD = "cfdi-stamps-exporter-password"  # noqa: S105 - it only marks the place
+# What stands for each parameter while zeep builds an envelope; no escaping changes these.
+_MARK = "cfdi-stamps-exporter-{}"
+_CREDENTIAL = ("usuario", "password")
+_RFC = "rfcEmisor"
 
 
 # zeep's answers to documents that are XML but no WSDL that makes sense.
@@ -121,8 +126,10 @@ class _Documents:
             raise _UnusableError(f"more than {_MOST_HEIRS} of the WSDL's types extend or restrict others")
 
 
-def read_wsdl(url: str, fetch: Fetch) -> Operation | Failure:
-    """Read the WSDL at ``url`` and return how to ask for a balance, or why it can't be used (``invalid``).
+def read_wsdl(url: str, fetch: Fetch) -> Operations | Failure:
+    """Read the WSDL at ``url`` and return how to ask for balances, or why it can't be used (``invalid``).
+
+    One that says how to ask for an account, and not how to ask for an issuer, can be used for accounts.
 
     ``fetch`` returns a document's bytes: the WSDL's own and those of what it imports, all of them at its own
     scheme, host and port. Its second argument says whether the document is needed; where it isn't, it may
@@ -133,64 +140,70 @@ def read_wsdl(url: str, fetch: Fetch) -> Operation | Failure:
     """
     settings = Settings(forbid_dtd=True, forbid_entities=True, force_https=False)
     documents = _Documents(url, fetch)
-    try:
+    scheme = urlsplit(url).scheme
+
+    def attempted(read: Callable[[], _Read]) -> _Read | Failure:
+        try:
+            return read()
+        except _UnusableError as error:
+            detail = str(error)
+        except (zeep.exceptions.Error, etree.LxmlError) as error:
+            detail = f"the WSDL can't be read ({type(error).__name__})"
+        except _NO_WSDL as error:
+            detail = f"the WSDL makes no sense ({type(error).__name__})"
+        if documents.absent:
+            detail += f"; {documents.absent} of the schemas that it imports can't be had"
+        return unsent(Reason.INVALID, detail)
+
+    def read() -> Operations:
         document = Document(url, cast("Any", documents), settings=settings)
-        return _operation(_choose_port(document, urlsplit(url).scheme))
-    except _UnusableError as error:
-        detail = str(error)
-    except (zeep.exceptions.Error, etree.LxmlError) as error:
-        detail = f"the WSDL can't be read ({type(error).__name__})"
-    except _NO_WSDL as error:
-        detail = f"the WSDL makes no sense ({type(error).__name__})"
-    if documents.absent:
-        detail += f"; {documents.absent} of the schemas that it imports can't be had"
-    return unsent(Reason.INVALID, detail)
+        of_account = _operation(document, scheme, OPERATION, _CREDENTIAL)
+        parameters = (*_CREDENTIAL, _RFC)
+        of_issuer = attempted(lambda: _operation(document, scheme, ISSUER_OPERATION, parameters))
+        return Operations(of_account, of_issuer)
+
+    return attempted(read)
 
 
-def _choose_port(document: Document, scheme: str) -> Port:
+def _choose_port(document: Document, scheme: str, operation: str) -> Port:
     ports: list[Port] = [
         port
         for service in document.services.values()
         for port in service.ports.values()
-        if _is_usable(port.binding)
+        if _is_usable(port.binding, operation)
     ]
     if not ports:
-        raise _UnusableError(f"the WSDL has no SOAP 1.1 port with the operation {OPERATION}")
+        raise _UnusableError(f"the WSDL has no SOAP 1.1 port with the operation {operation}")
     return next((port for port in ports if urlsplit(_address(port)).scheme == scheme), ports[0])
 
 
-def _is_usable(binding: Any) -> bool:
-    return isinstance(binding, Soap11Binding) and OPERATION in cast("Any", binding).all()
+def _is_usable(binding: Any, operation: str) -> bool:
+    return isinstance(binding, Soap11Binding) and operation in cast("Any", binding).all()
 
 
 def _address(port: Any) -> str:
     return str((port.binding_options or {}).get("address") or "")
 
 
-def _operation(port: Port) -> Operation:
+def _operation(document: Document, scheme: str, name: str, parameters: tuple[str, ...]) -> Operation:
+    port = _choose_port(document, scheme, name)
     path = urlsplit(_address(port)).path
     if not path.startswith("/"):
         raise _UnusableError("the WSDL's port has no address with a path")
     binding: Any = port.binding
-    operation = binding.get(OPERATION)
+    operation = binding.get(name)
     # The operation itself builds the envelope, not the client: that would add WS-Addressing headers, whose
     # MessageID must not be the same in every call.
-    message = operation.create(usuario=_USERNAME, password=_PASSWORD)
-    return Operation(
-        path,
-        operation.soapaction or "",
-        *_split(etree.tostring(message.content, encoding="utf-8", xml_declaration=True)),
-    )
-
-
-def _split(envelope: bytes) -> tuple[tuple[bytes, bytes, bytes], bool]:
-    """Cut an envelope at the places of the credential; tell too whether the username comes first."""
-    marks = sorted((_USERNAME.encode(), _PASSWORD.encode()), key=envelope.find)
-    if any(envelope.count(mark) != 1 for mark in marks):
-        raise _UnusableError(f"the WSDL's {OPERATION} doesn't take usuario and password")
-    before, _, rest = envelope.partition(marks[0])
-    between, _, after = rest.partition(marks[1])
-    return (before, between, after), marks[0] == _USERNAME.encode()
+    marks = {parameter: _MARK.format(parameter) for parameter in parameters}
+    message = operation.create(**marks)
+    envelope = etree.tostring(message.content, encoding="utf-8", xml_declaration=True)
+    places = [envelope.find(mark.encode()) for mark in marks.values()]
+    if any(envelope.count(mark.encode()) != 1 for mark in marks.values()):
+        taken = f"{', '.join(parameters[:-1])} and {parameters[-1]}"
+        raise _UnusableError(f"the WSDL's {name} doesn't take {taken}")
+    template = re.split("|".join(marks.values()).encode(), envelope)
+    order = sorted(range(len(places)), key=places.__getitem__)
+    return Operation(path, operation.soapaction or "", tuple(template), tuple(order))
 
 
 def main() -> None:
@@ -219,13 +232,19 @@ def main() -> None:
         if isinstance(found, Failure):
             say(unusable=found.detail, spent=spent)
         else:
-            operation = {
-                "path": found.path,
-                "soap_action": found.soap_action,
-                "template": [part.decode() for part in found.template],
-                "username_first": found.username_first,
-            }
-            say(operation=operation, spent=spent)
+            say(account=_spelled(found.account), issuer=_spelled(found.issuer), spent=spent)
+
+
+def _spelled(found: Operation | Failure) -> object:
+    """Return an operation, or the detail of a failure, as JSON can have it."""
+    if isinstance(found, Failure):
+        return found.detail
+    return {
+        "path": found.path,
+        "soap_action": found.soap_action,
+        "template": [part.decode() for part in found.template],
+        "order": found.order,
+    }
 
 
 def _size() -> int:

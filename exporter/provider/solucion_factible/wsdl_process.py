@@ -1,7 +1,7 @@
 """The process in which a WSDL is read: zeep's time and memory are not the daemon's, and they are limited.
 
 The program is ``wsdl.main``. It is sent an address and asks for documents, one line of JSON each, of which it
-is sent the size and the bytes; then it says what the operation is, or why there is none. It gets no
+is sent the size and the bytes; then it says what the operations are, or why there are none. It gets no
 credential, no configuration and no environment.
 """
 
@@ -13,11 +13,11 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Awaitable, Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from exporter.account.outcome import Failure, Reason, unsent
-from exporter.provider.solucion_factible.operation import Operation
+from exporter.provider.solucion_factible.operation import Operation, Operations
 
 Fetch = Callable[[str, bool], Awaitable[bytes | None]]
 
@@ -67,7 +67,7 @@ class _Reader:
             self._process.kill()
         await self._process.wait()
 
-    async def read(self, url: str, first: bytes, fetch: Fetch) -> Operation | Failure:
+    async def read(self, url: str, first: bytes, fetch: Fetch) -> Operations | Failure:
         """Read the WSDL at ``url``, which is ``first``."""
         self.usable = False
         try:
@@ -80,7 +80,7 @@ class _Reader:
             return unsent(Reason.INVALID, "reading the WSDL takes too long")
         return unsent(Reason.INVALID, "reading the WSDL failed: its process ended")
 
-    async def _converse(self, url: str, first: bytes, fetch: Fetch) -> Operation | Failure:
+    async def _converse(self, url: str, first: bytes, fetch: Fetch) -> Operations | Failure:
         """Raises ConnectionError where the process ends meanwhile, ValueError where it says too much."""
         self._heard.write(json.dumps(url).encode() + b"\n")
         known: bytes | None = first  # the first document that it asks for
@@ -93,11 +93,19 @@ class _Reader:
                 case {"unusable": str(detail), "spent": bool(spent)}:
                     self.usable = not spent
                     return unsent(Reason.INVALID, detail)
-                case {"operation": dict(found), "spent": bool(spent)}:
+                case {"account": dict(account), "issuer": dict() | str() as issuer, "spent": bool(spent)}:
                     self.usable = not spent
-                    before, between, after = (part.encode() for part in found.pop("template"))
-                    return Operation(template=(before, between, after), **found)
+                    return Operations(_operation(account), _operation_or_why_not(issuer))
         raise ConnectionError
+
+
+def _operation(spelled: dict[str, Any]) -> Operation:
+    template, order = tuple(part.encode() for part in spelled["template"]), tuple(spelled["order"])
+    return Operation(spelled["path"], spelled["soap_action"], template, order)
+
+
+def _operation_or_why_not(spelled: dict[str, Any] | str) -> Operation | Failure:
+    return unsent(Reason.INVALID, spelled) if isinstance(spelled, str) else _operation(spelled)
 
 
 class WsdlReaders:
@@ -108,7 +116,7 @@ class WsdlReaders:
         self._wanted = 0
         self._spare: list[_Reader] = []
 
-    async def read(self, url: str, fetch: Fetch) -> Operation | Failure:
+    async def read(self, url: str, fetch: Fetch) -> Operations | Failure:
         """Read the WSDL at ``url`` as ``wsdl.read_wsdl`` does.
 
         What ``fetch`` raises is passed on. Raises TimeoutError after ``SECONDS`` with a process.
@@ -126,7 +134,7 @@ class WsdlReaders:
             while self._spare and not self._wanted:
                 await self._spare.pop().end()
 
-    async def _read(self, url: str, document: bytes, fetch: Fetch) -> Operation | Failure:
+    async def _read(self, url: str, document: bytes, fetch: Fetch) -> Operations | Failure:
         try:
             reader = self._spare.pop() if self._spare else await _Reader.start()
         except OSError as error:
@@ -143,7 +151,7 @@ class WsdlReaders:
 _readers: WeakKeyDictionary[asyncio.AbstractEventLoop, WsdlReaders] = WeakKeyDictionary()
 
 
-async def read_in_process(url: str, fetch: Fetch) -> Operation | Failure:
+async def read_in_process(url: str, fetch: Fetch) -> Operations | Failure:
     """Read the WSDL at ``url`` with the readers of the running loop."""
     loop = asyncio.get_running_loop()
     if loop not in _readers:

@@ -5,7 +5,7 @@ import fcntl
 import json
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -61,6 +61,7 @@ class PhpProvider:
         available: int | None = None,
         code: int = 200,
         delay: float = 0.0,
+        issuers: Mapping[str, tuple[int, int, int]] | None = None,
     ) -> None:
         """Make the account, or replace it: from the next call on it answers so.
 
@@ -72,6 +73,7 @@ class PhpProvider:
             available: likewise.
             code: the status of an answer to the right password.
             delay: seconds between the arrival of a call, when it is counted, and its answer.
+            issuers: stamps contracted, used and available by RFC. Any other issuer is answered 620.
         """
         account = {
             "password": password,
@@ -80,14 +82,18 @@ class PhpProvider:
             "available": available,
             "code": code,
             "delay": delay,
+            "issuers": {
+                rfc: {"code": 200, "contracted": figures[0], "used": figures[1], "available": figures[2]}
+                for rfc, figures in (issuers or {}).items()
+            },
         }
         with self._state() as state:
             state["accounts"][username] = account
 
-    def calls(self, username: str) -> int:
-        """How many calls named this user so far, with whatever password, the unanswered ones included."""
+    def calls(self, username: str, rfc: str | None = None) -> int:
+        """How many calls named this user (and issuer), with whatever password, unanswered ones too."""
         with self._state() as state:
-            return int(state["calls"].get(username, 0))
+            return int(state["calls"].get(f"{username} {rfc}" if rfc else username, 0))
 
     def start(self) -> None:
         """Listen, on the same port as before."""

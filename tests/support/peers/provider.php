@@ -15,14 +15,21 @@ const SERVICE_PATH = '/soap/balance';
 
 const COMPLETED = 200;
 const WRONG_CREDENTIAL = 601;
+const NO_PERMISSION = 620;
 
-/** Counts a call under the given user name, known or not; returns the account, or null where there is none. */
-function count_call(string $username): ?array
+/**
+ * Counts a call under the given user name, known or not, and under "NAME RFC" where it asks for an issuer;
+ * returns the account, or null where there is none.
+ */
+function count_call(string $username, ?string $rfc = null): ?array
 {
     $file = fopen(getenv('PROVIDER_STATE'), 'r+');
     flock($file, LOCK_EX);
     $state = json_decode(stream_get_contents($file), true, flags: JSON_THROW_ON_ERROR);
     $state['calls'][$username] = ($state['calls'][$username] ?? 0) + 1;
+    if ($rfc !== null) {
+        $state['calls']["$username $rfc"] = ($state['calls']["$username $rfc"] ?? 0) + 1;
+    }
     rewind($file);
     ftruncate($file, 0);
     fwrite($file, json_encode($state, JSON_THROW_ON_ERROR | JSON_FORCE_OBJECT));
@@ -54,6 +61,23 @@ final class Balance
         $account = count_call($request->usuario ?? '');
         usleep((int) (($account['delay'] ?? 0) * 1_000_000));
         return ['return' => answer($account, $request->password ?? '')];
+    }
+
+    /** Of an issuer that the account hasn't this provider says that permission is denied. */
+    public function getTimbres(object $request): array
+    {
+        $rfc = $request->rfcEmisor ?? '';
+        $account = count_call($request->usuario ?? '', $rfc);
+        usleep((int) (($account['delay'] ?? 0) * 1_000_000));
+        $answer = answer($account, $request->password ?? '');
+        if ($answer['status'] !== COMPLETED) {
+            return ['return' => $answer];
+        }
+        $issuer = $account['issuers'][$rfc] ?? null;
+        if ($issuer === null) {
+            return ['return' => ['status' => NO_PERMISSION, 'mensaje' => 'Permiso denegado']];
+        }
+        return ['return' => answer($issuer + ['password' => $account['password']], $account['password'])];
     }
 }
 
