@@ -12,6 +12,10 @@ TEXT = {"Accept": "text/plain;version=0.0.4"}
 PUBLISHED_SECONDS = 1.0
 """In which an exporter with anything to show uses CPU: it shows what has changed twice a second."""
 
+AT_ONCE = (
+    "from exporter.cli.main import run; from exporter.daemon.pace import Pace; run(Pace(first_polls=0.0))"
+)
+
 IDLE_CPU = 0.04
 """Share of a CPU that an exporter stays under which has nothing to do."""
 
@@ -19,8 +23,18 @@ IDLE_CPU = 0.04
 class Exporter(Program):
     """The daemon with so many accounts, each with everything that makes a series."""
 
-    def __init__(self, provider: Provider, accounts: int, *, interval: str, concurrency: int = 64) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        accounts: int,
+        *,
+        interval: str,
+        concurrency: int = 64,
+        at_once: bool = False,
+    ) -> None:
+        """With ``at_once`` first polls aren't spread over the interval, which may be a quarter of an hour."""
         super().__init__()
+        self._at_once = at_once
         self._provider = provider
         self.accounts = accounts
         self._interval = interval
@@ -30,8 +44,11 @@ class Exporter(Program):
         """Write the configuration."""
         file = directory / "config.yaml"
         file.write_text(configuration(self._provider.wsdl, self.accounts, self._interval, self._concurrency))
+        program = [str(Path(sys.executable).with_name("cfdi-stamps-exporter"))]
+        if self._at_once:
+            program = [sys.executable, "-c", AT_ONCE]
         return [
-            str(Path(sys.executable).with_name("cfdi-stamps-exporter")),
+            *program,
             f"--config.file={file}",
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]

@@ -61,7 +61,7 @@ def _run() -> Sequence[Row]:
             found["exporter"],
             "naive",
             found["naive"],
-            AtMost(2.5),
+            AtMost(2),
             unit="ms",
         ),
         Row(

@@ -14,7 +14,7 @@ LATENCY = 0.3
 IN_FLIGHT = 1000
 ROUNDS = 3
 SECONDS = 5.0
-LIMIT = 80_000
+LIMIT = 150_000
 
 
 def accounts_a_minute(provider: Provider) -> float:

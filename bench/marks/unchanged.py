@@ -14,7 +14,7 @@ from bench.scrape import CODINGS, PROMETHEUS, Scraper
 
 ACCOUNTS = 10_000
 ROUNDS = 25
-LIMITS = {"plain": 2, "gzip": 3}
+LIMITS = {"plain": 1.5, "gzip": 2}
 
 
 def _run() -> Sequence[Row]:
