@@ -42,7 +42,7 @@ def document(results: Results) -> str:
             ]
         ),
         "The forecast by kind, all seeds, kinds that were kept apart with a star:",
-        _kinds(results.all("forecast"), results.all("today's rules")),
+        _kinds(results.all("forecast"), results.all("earlier rules")),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -71,7 +71,7 @@ def _kinds(scores: Scores, today: Scores) -> str:
         if kind.name in scores
     ]
     measured = ["24 h", "1 business day", "over 14 days left", "median lead", "ends"]
-    return _table(["kind", "", *measured, "today's rules: 24 h"], rows)
+    return _table(["kind", "", *measured, "earlier rules: 24 h"], rows)
 
 
 def _figures(score: Score, today: Score) -> list[str]:

@@ -67,8 +67,8 @@ def forget() -> None:
     _timetables.clear()
 
 
-def todays_rules(retention: int = 36) -> Rival:
-    """The recording rules of alerts/: 7- and 28-day averages of 24 hours, and the busiest of 35 days."""
+def earlier_rules(retention: int = 36) -> Rival:
+    """The rules before the forecast was the exporter's: 7- and 28-day averages of 24 hours, and the busiest of 35 days."""
 
     def levels(life: Life) -> Levels:
         used = life.used
@@ -153,8 +153,8 @@ def _largest(values: Sequence[float], span: int) -> list[float]:
 
 RIVALS: Final[dict[str, Rival]] = {
     "forecast": forecast,
-    "today's rules": todays_rules(),
-    "today's, 15 days kept": todays_rules(retention=15),
+    "earlier rules": earlier_rules(),
+    "earlier, 15 days kept": earlier_rules(retention=15),
     "thresholds": thresholds,
     "predict_linear": predict_linear,
     "28 days replayed": last_28_days,

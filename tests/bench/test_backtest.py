@@ -14,14 +14,15 @@ from bench.backtest.kinds import KINDS
 from bench.backtest.life import Life, hour_of, lives
 from bench.backtest.picture import PICTURE, picture
 from bench.backtest.report import document, inserted
-from bench.backtest.rivals import Levels, forecast, last_28_days, predict_linear, thresholds, todays_rules
+from bench.backtest.rivals import Levels, forecast, last_28_days, predict_linear, thresholds, earlier_rules
 from bench.backtest.run import run
 from bench.backtest.score import score
 from exporter.account.forecast import depletion, profile
 from exporter.account.resemblance import timetable
-from tests.support.alerts import ALERTS
 from tests.support.calendars import mexican
 from tests.support.places import ROOT
+
+EARLIER_RULES = ROOT / "tests" / "data" / "rules-v1" / "recording.rules.yml"
 
 STEADY = Kind("steady", "24 a day", lambda _: (24, 0), hours=dict.fromkeys(range(24), 1), life=130)
 
@@ -54,7 +55,7 @@ def one_life(name: str) -> Life:
 class TestRivals:
     """Each on a company that uses one stamp an hour: all of them say 48 and 168."""
 
-    @pytest.mark.parametrize("rival", [todays_rules(), thresholds, predict_linear, last_28_days])
+    @pytest.mark.parametrize("rival", [earlier_rules(), thresholds, predict_linear, last_28_days])
     def test_a_steady_company(self, rival: object) -> None:
         levels = rival(life_of([1] * 24 * 60))  # type: ignore[operator]
         assert levels.critical[-2] == pytest.approx(48, abs=0.5)
@@ -83,19 +84,19 @@ class TestRivals:
             assert above is None or above > limit
 
     def test_a_months_end_company_is_not_told_of_two_days_all_month(self) -> None:
-        """What today's rules do: in the middle of the month they speak below the busiest day of 35."""
+        """What the earlier rules did: in the middle of the month they speak below the busiest day of 35."""
         life = one_life("month's end")
         hour = life.midnights[80]  # 22 March
-        assert todays_rules()(life).critical[hour] > 500
+        assert earlier_rules()(life).critical[hour] > 500
         assert forecast(life).critical[hour] < 100
 
 
 @pytest.mark.peer("prometheus")
-def test_todays_rules_are_those_of_the_rule_files(tmp_path: Path) -> None:
-    """promtool, on the shipped rules and one company's counter, finds the days left that the replica does."""
+def test_the_earlier_rules_are_those_of_the_rule_files(tmp_path: Path) -> None:
+    """promtool, on the rules as they were and one company's counter, finds the days left that the replica does."""
     life = one_life("office, payroll")
     days = 45
-    levels = todays_rules()(life)
+    levels = earlier_rules()(life)
     samples = [life.used[hour // 4] for hour in range(days * 24 * 4 + 1)]  # every 15 minutes
     labels = 'job="cfdi-stamps", instance="e1", account="a"'
     balance = 1_000_000
@@ -121,8 +122,8 @@ def test_todays_rules_are_those_of_the_rule_files(tmp_path: Path) -> None:
             expectations.append({"eval_time": f"{hour}h", "expr": near, "exp_samples": one})
     story = {"interval": "15m", "input_series": series, "promql_expr_test": expectations}
     # These rules alone: all of them, evaluated for 45 days, take half a minute of a processor.
-    shipped = yaml.safe_load((ALERTS / "recording.rules.yml").read_text(encoding="utf-8"))["groups"]
-    groups = [group for group in shipped if group["name"] == "cfdi-consumption"]
+    earlier = yaml.safe_load(EARLIER_RULES.read_text(encoding="utf-8"))["groups"]
+    groups = [group for group in earlier if group["name"] == "cfdi-consumption"]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
     content = {"rule_files": ["rules.yml"], "evaluation_interval": "15m", "tests": [story]}
     file = tmp_path / "replica.yml"

@@ -25,7 +25,7 @@ PEERS = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "alertm
 """Programs whose flags are looked up, and the peer that they come with."""
 
 PROGRAMS = {
-    *("alias", "cd", "chmod", "cp", "curl", "git", "install", "make", "mkdir", "python3", "umask"),
+    *("alias", "cd", "chmod", "cp", "curl", "git", "install", "make", "mkdir", "python3", "sed", "umask"),
     *("apt-get", "docker", "helm", "journalctl", "kubectl", "pip", "sudo", "systemctl", "$EDITOR"),
     *("dnf", "dpkg", "mimirtool", "pipx", "uvx", "vmagent", "vmalert"),
     *(PROGRAM, *PEERS),
