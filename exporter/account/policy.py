@@ -126,6 +126,8 @@ def _after_balance(
     doubted = available == 0 and _is_doubtful(state, reading)
     ask_again = doubted and (state.asked_again is None or started - state.asked_again >= ASK_AGAIN_DISTANCE)
     consumed, use = state.consumed.seen(reading.used), state.use
+    purchased = state.purchased.seen(reading.contracted)
+    bought = purchased.total - state.purchased.total
     if today and reading.used is not None:
         before = state.used.at if state.used else None
         use = use.seen(consumed.total - state.consumed.total, before, now, today)
@@ -138,7 +140,8 @@ def _after_balance(
         consumed=consumed,
         use=use,
         depletion=state.depletion if left is state.available else depletion_after(state, left, use, today),
-        purchased=state.purchased.seen(reading.contracted),
+        purchased=purchased,
+        topped_up=Figure(bought, now) if bought else state.topped_up,
         responses=one_more(state.responses, reading.code.label, monotonic),
         up=up,
         last_outcome=reading,

@@ -118,6 +118,7 @@ class State:
     available: Figure | None = None
     consumed: Rise = Rise()
     purchased: Rise = Rise()
+    topped_up: Figure | None = None  # the last rise of the contracted stamps, and when it was seen
     responses: Counts = ()  # by the code's label
     failures: Counts = ()  # by reason
     up: bool | None = None
@@ -169,6 +170,7 @@ def as_of(state: State, now: float) -> State:
         contracted=_figure_as_of(state.contracted, now),
         used=_figure_as_of(state.used, now),
         available=available,
+        topped_up=_figure_as_of(state.topped_up, now),
         depletion=_depletion_as_of(state, available, now),
         last_poll=_time_as_of(state.last_poll, now),
         last_success=_time_as_of(state.last_success, now),
@@ -183,6 +185,7 @@ def shifted(state: State, seconds: float) -> State:
         contracted=_shifted_figure(state.contracted, seconds),
         used=_shifted_figure(state.used, seconds),
         available=_shifted_figure(state.available, seconds),
+        topped_up=_shifted_figure(state.topped_up, seconds),
         last_poll=_shifted_time(state.last_poll, seconds),
         last_success=_shifted_time(state.last_success, seconds),
         next_poll=_shifted_time(state.next_poll, seconds),

@@ -5,6 +5,7 @@ evenly over the time since the one before it.
 """
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -29,6 +30,16 @@ class Ended(NamedTuple):
     day: int
     stamps: int | None
     hours: Table
+
+
+class RecentUse(NamedTuple):
+    """The stamps used on days that follow each other (``None``: not known); the last is ``today``, so far.
+
+    ``today`` is the ordinal of the local day.
+    """
+
+    today: int
+    days: Sequence[int | None]
 
 
 @dataclass(frozen=True, slots=True)

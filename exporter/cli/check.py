@@ -1,6 +1,8 @@
 """``check NAME``: one login for one account, through the guard, told as a person reads it."""
 
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -9,17 +11,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter import __version__
+from exporter import __version__, resume
 from exporter.account.login import Held, Login
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.policy import balance
 from exporter.account.state import Suspension
 from exporter.cli.flags import PROGRAM
-from exporter.cli.until import Until
-from exporter.config import Account, CalendarConfig, Config, Issuer
+from exporter.cli.until import UNKNOWN, Lasting, Until
+from exporter.clock import Clock
+from exporter.config import Account, CalendarConfig, Config, Environment, Issuer
 from exporter.config.environments import BUILT_IN
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
+from exporter.page.standing import SOON, VERY_SOON
 from exporter.provider.contract import Provider
 from exporter.provider.http.proxy import Proxy
 from exporter.provider.solucion_factible import codes
@@ -27,6 +31,7 @@ from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.provider.solucion_factible.recording import Recording
 from exporter.provider.solucion_factible.shape import describe
 from exporter.secret import Secret
+from exporter.storage.engine import Storage
 from exporter.suggestion import suggestion
 
 
@@ -40,15 +45,25 @@ class Colour(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check found, for a person; ``ok`` where the balance is known."""
+    """What a check found, for a person; ``ok`` where the balance is known.
+
+    ``line`` is the whole in a line, where it is well. ``answered`` says whether the provider was there,
+    ``None`` where it wasn't asked.
+    """
 
     ok: bool
     text: str
     colour: Colour
+    line: str = ""
+    answered: bool | None = None
 
     def coloured(self) -> str:
         """Return the text for a terminal, its first line in colour."""
-        first, *more = self.text.split("\n")
+        return self.in_colour(self.text)
+
+    def in_colour(self, text: str) -> str:
+        """Return a text about it for a terminal, its first line in colour."""
+        first, *more = text.split("\n")
         return "\n".join((f"\033[{self.colour.value}m{first}\033[0m", *more))
 
 
@@ -63,6 +78,87 @@ def unknown(config: Config, name: str) -> str:
     return f"{config.path}: no account is called {name}{suggestion(name, known)}"
 
 
+class Checks:
+    """Asks for accounts, one at a time, on a storage that a daemon may use as well.
+
+    ``command`` is that which asks for an account, as far as to its name. A ``recording`` keeps what came.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        calendar: CalendarConfig,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        command: Sequence[str] = resume.CHECK,
+        recording: Recording | None = None,
+    ) -> None:
+        self._recording = recording
+        self._failed: list[Exception] = []
+        self._log = log
+        self._clock = clock
+        self._command = command
+        self._until = Until(storage, calendar, clock)
+        self._gate = Gate(
+            storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=self._failed.append
+        )
+        self._providers: dict[str, tuple[Environment, Provider]] = {}
+
+    async def ask(self, account: Account, *, resume: bool = False) -> Report:
+        """Ask for an account's balance, once, if the guard allows it. Raises StorageError."""
+        login = Login(account.guard_key, account.password, account)
+        provider = self._provider(account.environment)
+        check = _Check(account, login, self._gate, provider, self._until, self._command)
+        report = await check.run(resume=resume)
+        await self._gate.kept()
+        self._raise_failed()
+        return report
+
+    async def close(self, limit: float) -> None:
+        """Keep what is still to be kept, for at most ``limit`` seconds. Raises StorageError."""
+        await self._gate.close(limit)
+        self._raise_failed()
+
+    async def hang_up(self) -> None:
+        """Close all connections."""
+        for _, provider in self._providers.values():
+            await provider.close()
+
+    def _provider(self, environment: Environment) -> Provider:
+        if environment.name not in self._providers:
+            made = SolucionFactible(environment, self._clock, self._log.debug, self._recording)
+            self._providers[environment.name] = environment, made
+        return self._providers[environment.name][1]
+
+    def _raise_failed(self) -> None:
+        if self._failed:
+            raise self._failed[0]
+
+
+@asynccontextmanager
+async def checks(
+    storage_path: Path | None,
+    calendar: CalendarConfig,
+    log: FilteringBoundLogger,
+    command: Sequence[str] = resume.CHECK,
+    recording: Recording | None = None,
+) -> AsyncIterator[Checks]:
+    """Open the storage for checks, beside a daemon if there is one.
+
+    Raises StorageError where the storage can't be used: nothing is sent then.
+    """
+    clock = time
+    if storage_path is None:
+        log.warning("nothing is kept: this try counts with no other", storage=":memory:")
+    storage = open_storage(storage_path, exclusive=False, now=clock.time())
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(storage.close)
+        tell_of(storage, log)
+        opened = Checks(storage, calendar, clock, log, command, recording)
+        closing.push_async_callback(opened.hang_up)
+        yield opened
+
+
 async def run(
     account: Account,
     storage_path: Path | None,
@@ -70,6 +166,7 @@ async def run(
     resume: bool,
     log: FilteringBoundLogger,
     calendar: CalendarConfig | None = None,
+    command: Sequence[str] = resume.CHECK,
     shape: bool = False,
 ) -> Report:
     """Ask for an account's balance, once, if the guard allows it; ``shape`` reports the shape of what came.
@@ -79,26 +176,11 @@ async def run(
     It may run beside the daemon, on the same storage: the tries of both count together. Raises StorageError
     where the storage can't be used: nothing is sent then.
     """
-    clock = time
-    if storage_path is None:
-        log.warning("nothing is kept: this try counts with no other", storage=":memory:")
-    storage = open_storage(storage_path, exclusive=False, now=clock.time())
-    tell_of(storage, log)
-    failed: list[Exception] = []
-    gate = Gate(storage, clock, codes=codes.code, refused=codes.REFUSED, storage_failed=failed.append)
     recording = Recording() if shape else None
-    provider = SolucionFactible(account.environment, clock, log.debug, recording)
-    login = Login(account.guard_key, account.password, account)
-    try:
-        until = Until(storage, login.key, calendar or CalendarConfig(), clock)
-        report = await _Check(account, login, gate, provider, until).run(resume=resume)
-        await gate.close(account.timeout)
-        if failed:
-            raise failed[0]
+    async with checks(storage_path, calendar or CalendarConfig(), log, command, recording) as opened:
+        report = await opened.ask(account, resume=resume)
+        await opened.close(account.timeout)
         return _shape(account, report, recording) if recording else report
-    finally:
-        await provider.close()
-        await storage.close()
 
 
 def _secrets(account: Account) -> list[Secret]:
@@ -133,6 +215,7 @@ class _Check:
     gate: Gate
     provider: Provider
     until: Until | None = None
+    command: Sequence[str] = resume.CHECK
     issuer: Issuer | None = None
 
     async def run(self, *, resume: bool) -> Report:
@@ -151,8 +234,8 @@ class _Check:
         if isinstance(tried, Held):
             return self._held(tried)
         await self.gate.kept()
-        until = await self.until.told(tried.outcome) if self.until else ()
-        return self._told(tried.outcome, *until)
+        lasting = await self.until.lasts(tried.outcome, self.login.key) if self.until else UNKNOWN
+        return self._told(tried.outcome, lasting)
 
     def _held(self, held: Held) -> Report:
         if held.suspension:
@@ -162,7 +245,8 @@ class _Check:
             return self._report(
                 False,
                 "not asked: what became of the last tries isn't known, and they may have been refused.",
-                f"The guard allows the next one at {when}. For one now: check --resume, once an hour.",
+                f"The guard allows the next one at {when}. For one now, once an hour:",
+                f"  {self._resume}",
             )
         return self._report(
             False,
@@ -177,29 +261,75 @@ class _Check:
             f"not asked: suspended since {_when(suspension.since)}, when the provider answered",
             f"{code.number}: {code.meaning}.",
             code.advice,
-            "Once that is done, lift the suspension: reload with another credential, or check --resume.",
+            *self._to_lift(),
         )
 
-    def _told(self, outcome: Outcome, *until: str) -> Report:
+    def _to_lift(self) -> tuple[str, ...]:
+        return (
+            "Once that is done, reload with another credential, or for one new try with the same one:",
+            f"  {self._resume}",
+        )
+
+    @property
+    def _resume(self) -> str:
+        return resume.command(self.account.name, self.command)
+
+    def _told(self, outcome: Outcome, lasting: Lasting = UNKNOWN) -> Report:
         if isinstance(outcome, Failure):
-            return self._report(False, f"no answer ({outcome.reason}): {outcome.detail}.", *_counts(outcome))
+            said = f"no answer ({outcome.reason}): {outcome.detail}."
+            return self._report(False, said, *_counts(outcome), answered=outcome.answered)
         code = f"{outcome.code.number}: {outcome.code.meaning}."
         if outcome.effect is Effect.BALANCE:
-            figures, colour = _figures(outcome, self.account), _colour(outcome, self.account)
-            if balance(outcome) is None:
-                return self._report(False, code, *figures, "It doesn't say how many stamps are available.")
-            return self._report(True, code, *figures, *until, outcome.code.advice, colour=colour)
+            left = balance(outcome)
+            figures = _figures(outcome)
+            if left is None:
+                lines = [code, *figures, "It doesn't say how many stamps are available."]
+                return self._report(False, *lines, answered=True)
+            return self._of_balance(outcome, left, figures, lasting)
         lines = [code, outcome.code.advice, *_counts(outcome)]
         if outcome.verdict is Verdict.REFUSED:
-            lines.append(
-                f"That was refusal {self.login.refusals} of {self.account.auth_attempts}"
-                " before it is suspended."
-            )
-        return self._report(False, *lines)
+            number = f"refusal {self.login.refusals} of {self.account.auth_attempts}"
+            lines.append(f"That was {number} before it is suspended.")
+        if self.login.suspension:
+            lines += [
+                "So the account is suspended: this exporter doesn't try its login any more, which could have",
+                "the provider lock it.",
+                *self._to_lift(),
+            ]
+        return self._report(False, *lines, answered=True)
 
-    def _report(self, ok: bool, first: str, *more: str, colour: Colour = Colour.BAD) -> Report:
-        text = "\n".join((f"{self.account.name}: {first}", *(f"  {line}" for line in more)))
-        return Report(ok, text, colour)
+    def _of_balance(self, outcome: Reading, left: int, figures: list[str], lasting: Lasting) -> Report:
+        """Say what is left, until when, and what to do: a low balance is no success, whatever the code."""
+        code = outcome.code
+        above = self.account.threshold_above(left)
+        critical = (above and above[0] == "critical") or _under(lasting, VERY_SOON)
+        said = f"{code.number}: {code.meaning}."
+        advice, colour = code.advice, Colour.GOOD
+        if not left:
+            said = said if code.exhausted else "out of stamps."
+            advice, colour = "Buy stamps: invoicing has stopped.", Colour.BAD
+        elif critical:
+            said, advice, colour = "critical balance.", "Buy stamps today.", Colour.BAD
+        elif above or _under(lasting, SOON):
+            said, advice, colour = "few stamps.", "Buy stamps this week.", Colour.LOW
+        limits = [f"That is below the {above[0]} threshold of {above[1]:,}."] if above else []
+        words = lasting.words
+        until = [f"{words[0].upper()}{words[1:]}."] if words else []
+        line = f"{self.account.name}: {left:,} available{', ' if words else ''}{words}"
+        lines = (said, *figures, *limits, *until, advice)
+        return self._report(True, *lines, colour=colour, line=line, answered=True)
+
+    def _report(
+        self,
+        ok: bool,
+        first: str,
+        *more: str,
+        colour: Colour = Colour.BAD,
+        line: str = "",
+        answered: bool | None = None,
+    ) -> Report:
+        text = "\n".join((f"{self.account.name}: {first}", *(f"  {one}" for one in more)))
+        return Report(ok, text, colour, line, answered)
 
 
 def _counts(outcome: Outcome) -> list[str]:
@@ -212,30 +342,20 @@ def _counts(outcome: Outcome) -> list[str]:
     ]
 
 
-def _figures(reading: Reading, account: Account) -> list[str]:
-    available = balance(reading)
-    figures = [
+def _figures(reading: Reading) -> list[str]:
+    return [
         f"{name:<11}{stamps:>12,}"
         for name, stamps in (
             ("contracted", reading.contracted),
             ("used", reading.used),
-            ("available", available),
+            ("available", balance(reading)),
         )
         if stamps is not None
     ]
-    if available is not None and (below := account.threshold_above(available)):
-        return [*figures, f"That is below the {below[0]} threshold of {below[1]:,}."]
-    return figures
 
 
-def _colour(reading: Reading, account: Account) -> Colour:
-    available = balance(reading)
-    if available is None:
-        return Colour.BAD
-    below = account.threshold_above(available)
-    if reading.code.exhausted or (below and below[0] == "critical"):
-        return Colour.BAD
-    return Colour.LOW if below else Colour.GOOD
+def _under(lasting: Lasting, days: int) -> bool:
+    return lasting.days is not None and lasting.days < days
 
 
 def _when(at: float) -> str:

@@ -129,9 +129,14 @@ def _command(commands: Any, name: str, command: Command, text: str) -> argparse.
 
 def _add_check(commands: Any, command: Command) -> None:
     check = _command(
-        commands, "check", command, "ask for one account's balance, once, and explain the answer"
+        commands, "check", command, "ask for one account's balance, or all, once, and explain the answer"
     )
-    check.add_argument("account", metavar="NAME", help="the account's name in the configuration")
+    check.add_argument(
+        "account", metavar="NAME", nargs="?", default=None, help="the account's name in the configuration"
+    )
+    check.add_argument(
+        "--all", action="store_true", default=False, help="ask for all accounts, one after the other"
+    )
     check.add_argument("--resume", action="store_true", default=False, help="lift its suspension first")
     check.add_argument(
         "--shape",

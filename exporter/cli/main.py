@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from structlog.typing import FilteringBoundLogger
 
 from exporter import log
-from exporter.cli import remedies, stdio
+from exporter.cli import command, remedies, stdio
 from exporter.cli.flags import PROGRAM, Command, UsageError, parser
 from exporter.cli.messages import Messages, log_format
-from exporter.config import ConfigError, load
+from exporter.config import Config, ConfigError, load
 from exporter.daemon.pace import PACE, Pace
 from exporter.daemon.signals import stop_signals_held
 from exporter.storage.engine import StorageError
 
 if TYPE_CHECKING:
+    from exporter.cli.check import Report
     from exporter.daemon.daemon import Options
 
 EXIT_OK: Final = 0
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str], pace: Pace = PACE) -> int:
         options = parser(_daemon, _check, _demo, _simulator, _history).parse_args(
             arguments, argparse.Namespace(pace=pace)
         )
+        if options.command is _check:
+            _reject_what_contradicts(options)
     except UsageError as error:
         messages.usage(error.program, str(error))
         sys.exit(EXIT_USAGE)  # as argparse ends --help
@@ -81,19 +84,19 @@ def main(arguments: Sequence[str], pace: Pace = PACE) -> int:
 
 def _logged(options: argparse.Namespace, logger: FilteringBoundLogger, lines: log.Queue | None = None) -> int:
     """Run what the command line asks for; what ends it is logged. Raises ConfigError."""
-    command: Command = options.command
+    run_command: Command = options.command
     options.log_lines = lines
     log.silence_libraries(logger)
     log.take_over_complaints(logger)
     try:
-        return command(options, logger)
+        return run_command(options, logger)
     except ConfigError:
         raise
     except StorageError as error:
         _cannot_start(logger, str(error), remedies.of_storage(str(error)))
         return EXIT_FAILED
     except OSError as error:
-        flag = "--simulator.listen-address" if command is _simulator else "--web.listen-address"
+        flag = "--simulator.listen-address" if run_command is _simulator else "--web.listen-address"
         _cannot_start(logger, error.strerror or str(error), remedies.of_address(error, flag))
         return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - a bug; its text and traceback can hold a secret
@@ -157,15 +160,23 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
 
     config = load(options.config_file, os.environ)
     messages = Messages(options.log_format)
+    if options.all:
+        return _check_all(config, options, logger, messages)
     account = check.find(config, options.account)
     if account is None:
         messages.error("unknown account", check.unknown(config, options.account))
         return EXIT_USAGE
     for remark in account.remarks:
         messages.warn(remark)
-    path, calendar = _storage_path(options), config.calendar
+    path = _storage_path(options)
     checking = check.run(
-        account, path, resume=options.resume, shape=options.shape, log=logger, calendar=calendar
+        account,
+        path,
+        resume=options.resume,
+        shape=options.shape,
+        log=logger,
+        calendar=config.calendar,
+        command=command.check(options, path),
     )
     try:
         report = asyncio.run(checking)
@@ -173,6 +184,50 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
         return EXIT_FAILED  # a script must not take it for an answer
     stdio.say(report.coloured() if _in_colour() else report.text)
     return EXIT_OK if report.ok else EXIT_FAILED
+
+
+def _reject_what_contradicts(options: argparse.Namespace) -> None:
+    """Raise UsageError where it isn't clear which accounts are meant."""
+    program = f"{PROGRAM} check"
+    if options.all and options.account is not None:
+        raise UsageError(program, f"either an account or --all, got both: {options.account}")
+    if options.all and options.resume:
+        raise UsageError(program, "--resume takes one account, not --all")
+    if not options.all and options.account is None:
+        raise UsageError(program, "say which account: NAME, or --all")
+
+
+def _check_all(
+    config: Config, options: argparse.Namespace, logger: FilteringBoundLogger, messages: Messages
+) -> int:
+    from exporter.cli import check_all
+
+    for remark in config.warnings:
+        messages.warn(remark)
+    path = _storage_path(options)
+    progress = stdio.Progress(len(config.accounts))
+
+    def tell(report: "Report") -> None:
+        progress.clear()
+        text = report.text if report.colour.name != "GOOD" else report.line
+        stdio.say(report.in_colour(text) if _in_colour() else text)
+
+    checking = check_all.run(
+        config,
+        path,
+        logger,
+        tuple(command.check(options, path)),
+        tell=tell,
+        progress=lambda number, account: progress.show(number, account.name),
+    )
+    try:
+        summary = asyncio.run(checking)
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+    finally:
+        progress.clear()
+    stdio.say(summary.text)
+    return EXIT_OK if summary.well else EXIT_FAILED
 
 
 def _history(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
@@ -204,6 +259,7 @@ def _demo(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     with stop_signals_held():
         from exporter.cli import demo
 
+        options.web_enable_lifecycle = True  # how else would anybody resume what keeps nothing
         asyncio.run(demo.run(_daemon_options(options, None), logger))
     return EXIT_OK
 
@@ -244,21 +300,8 @@ def _daemon_options(options: argparse.Namespace, storage_path: Path | None) -> "
         lifecycle=options.web_enable_lifecycle,
         auto_reload=options.config_auto_reload,
         web_config=options.web_config_file,
-        check=_check_command(options, storage_path),
+        resume=command.resume(options, storage_path),
         pace=options.pace,
         max_requests=options.web_max_requests,
         log_lines_dropped=lambda: options.log_lines.dropped,
     )
-
-
-def _check_command(options: argparse.Namespace, storage_path: Path | None) -> tuple[str, ...]:
-    """Return the command that asks for one account, as far as to its name, wherever it is run.
-
-    On another storage it would neither lift a suspension of the daemon nor count with its tries.
-    """
-    command = [PROGRAM, "check"]
-    if storage_path:
-        command.append(f"--config.file={options.config_file.absolute()}")
-    if storage_path and options.storage_path:
-        command.append(f"--storage.path={storage_path.absolute()}")
-    return tuple(command)

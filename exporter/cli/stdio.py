@@ -1,6 +1,7 @@
 """The standard streams, whatever their state: closed, full, without a reader, without some letters."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,6 +31,33 @@ def complain(text: str) -> None:
     """Print a line to stderr. Where that isn't possible the exit code has to tell."""
     with suppress(OSError):
         print(text, file=sys.stderr)  # noqa: T201
+
+
+class Progress:
+    """Shows on a terminal how far it is, in one line of stderr; nothing where that is a file or a pipe."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._anything = False
+
+    def show(self, number: int, what: str) -> None:
+        """Show the number of what is done now, and its name."""
+        if self._shown:
+            line = f"{number:,} of {self._number:,}: {what}"
+            width = shutil.get_terminal_size().columns - 1
+            self._write("".join(letter if letter.isprintable() else "?" for letter in line)[:width])
+            self._anything = True
+
+    def clear(self) -> None:
+        """Take the line away, before another one comes."""
+        if self._anything:
+            self._write("")
+            self._anything = False
+
+    def _write(self, line: str) -> None:
+        with suppress(OSError):
+            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def flush(tell: Callable[[str], None]) -> bool:

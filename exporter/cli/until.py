@@ -1,6 +1,7 @@
 """Until when a balance lasts, by the days of use that the daemon has kept: for ``check``."""
 
 from array import array
+from typing import Final, NamedTuple
 
 from exporter.account.expectation import expected, with_profile
 from exporter.account.forecast import profile
@@ -16,32 +17,43 @@ from exporter.storage import days, states
 from exporter.storage.days import History
 from exporter.storage.engine import Storage
 
+DAY: Final = 86_400.0
+
+
+class Lasting(NamedTuple):
+    """Until when a balance lasts, in ``words``; and how many days, ``None`` where that isn't known."""
+
+    words: str = ""
+    days: float | None = None
+
+
+UNKNOWN: Final = Lasting()
+
 
 class Until:
-    """Tells until when an account's balance lasts; its record is the one with ``key``."""
+    """Tells until when balances last."""
 
-    def __init__(self, storage: Storage, key: str, calendar: CalendarConfig, clock: Clock) -> None:
+    def __init__(self, storage: Storage, calendar: CalendarConfig, clock: Clock) -> None:
         self._storage = storage
-        self._key = key
-        self._calendar = calendar
         self._clock = clock
+        self._almanac = Almanac(calendar)
 
-    async def told(self, outcome: Outcome) -> list[str]:
-        """Return a line about the balance of an answer; none where nobody knows. Raises StorageError."""
+    async def lasts(self, outcome: Outcome, key: str) -> Lasting:
+        """Return it for the balance of an answer; the account's record has ``key``. Raises StorageError."""
         left = balance(outcome) if isinstance(outcome, Reading) else None
         if not left:
-            return []
-        key = self._key
+            return UNKNOWN
         use = await self._storage.transact(lambda db: states.use_of(db, key), durable=False)
         histories = await self._storage.transact(lambda db: days.load(db, [key]), durable=False)
         history = histories.get(key, History())
-        now, almanac = self._clock.time(), Almanac(self._calendar)
+        now, almanac = self._clock.time(), self._almanac
         today = almanac.today(now)
         known = history.until(today.ordinal)
         if not any(stamps is not None for stamps in known):
-            return []
+            return UNKNOWN
         made = profile(known, await almanac.timetable(now), array("f", history.hours))
         state = with_profile(State(available=Figure(left, now), use=use), made, today)
         told = expected(state)
-        words = in_words(told, ENGLISH) if told else ""
-        return [f"{words[0].upper()}{words[1:]}."] if words else []
+        if told is None or state.depletion is None:
+            return UNKNOWN
+        return Lasting(in_words(told, ENGLISH), (state.depletion - now) / DAY)

@@ -7,12 +7,15 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
+from exporter.account.use import RecentUse
 from exporter.clock import SteadyClock
 from exporter.config import Account, CalendarConfig, Config
 from exporter.daemon.background import Background
@@ -28,15 +31,17 @@ from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts
 from exporter.polling.poller import Poller
 from exporter.polling.profiles import Profiles
+from exporter.polling.recent import Known, Recent
 from exporter.polling.roster import Roster
 from exporter.polling.scheduler import Scheduler
 from exporter.provider.pool import Providers
 from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.provider import SolucionFactible
-from exporter.storage.engine import CLOSE_SECONDS, Storage
+from exporter.resume import command
+from exporter.storage.engine import CLOSE_SECONDS, Storage, Work
 from exporter.storage.states import load
 from exporter.thread import in_thread
-from exporter.web.application import Endpoints
+from exporter.web.application import Endpoints, Languages
 from exporter.web.delivery import MAX_REQUESTS
 from exporter.web.server import Server
 
@@ -59,11 +64,13 @@ class Options:
     lifecycle: bool
     auto_reload: bool = False
     web_config: Path | None = None
-    check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
-    """The words of the command that asks for one account of this daemon, as far as to the account's name."""
+    resume: Callable[[str, str], str] = lambda name, _url: command(name)
+    """Returns the command that gives an account one new try, from its name and this daemon's URL."""
     pace: Pace = PACE
     max_requests: int = MAX_REQUESTS
     """Scrapes and pages at a time, 0 for no limit but that of connections."""
+    prepare: Work[None] | None = None
+    """Work on the storage before anything is polled."""
     log_lines_dropped: Callable[[], int] = lambda: 0
     """Returns how many lines of the log nobody could have read."""
 
@@ -98,8 +105,10 @@ class Daemon:
         self._background = Background(stop, metrics=self._metrics, log=log)
         self._accounts = Accounts()
         self._page: Overview | None = None
+        self._recent: Recent | None = None
         self._roster: Roster | None = None
         self._lines_dropped = 0
+        self._url = ""
         self._ready = False
 
     async def run(self) -> None:
@@ -143,6 +152,8 @@ class Daemon:
             return
         self._background.storage = storage
         tell_of(storage, self._log)
+        if self._options.prepare:
+            await storage.transact(self._options.prepare)
         verifying = self._background.start_regularly(self._options.pace.watch, storage.verify)
         try:
             yield storage
@@ -169,6 +180,8 @@ class Daemon:
             config=self._reloading.redacted,
             overview=self._overview,
             telemetry_path=self._options.telemetry_path,
+            account=self._account_page,
+            table=self._table,
             reload=self._reloading.reload if self._options.lifecycle else None,
             resume=self._resume if self._options.lifecycle else None,
         )
@@ -183,6 +196,7 @@ class Daemon:
         )
         try:
             await server.start()
+            self._url = server.url
             watching = self._background.start_regularly(self._options.pace.watch, server.refresh)
             yield
             watching.cancel()
@@ -207,6 +221,7 @@ class Daemon:
             clock=self._clock,
             metrics=self._metrics,
         )
+        self._recent = Recent(storage, profiles.today, self._clock)
         providers = Providers(lambda environment: SolucionFactible(environment, self._clock, self._log.info))
         poller = Poller(
             self._accounts,
@@ -217,6 +232,7 @@ class Daemon:
             log=self._log,
             storage_failed=self._background.storage_failed,
             overtaken=self._postpone,
+            resume_command=self._resume_command,
             today=profiles.today,
         )
         scheduler = Scheduler(
@@ -235,6 +251,7 @@ class Daemon:
             metrics=self._metrics,
             log=self._log,
             states=storage.read(lambda db: load(db, self._clock.time(), codes.code)),
+            resume_command=self._resume_command,
             remembered=storage.read(lambda db: remembered(db, codes.code)),
             first_polls=pace.first_polls,
         )
@@ -303,14 +320,35 @@ class Daemon:
         if self._roster:
             self._roster.postpone(account, due)
 
-    async def _overview(self, parameters: Mapping[str, str], languages: Sequence[tuple[str, float]]) -> str:
+    async def _overview(self, parameters: Mapping[str, str], languages: Languages) -> str:
+        return await self._pages()(parameters, languages)
+
+    async def _account_page(
+        self, name: str, parameters: Mapping[str, str], languages: Languages
+    ) -> tuple[bool, str]:
+        return await self._pages().account(name, parameters, languages)
+
+    async def _table(self, parameters: Mapping[str, str]) -> str:
+        return await self._pages().table(parameters)
+
+    def _pages(self) -> "Overview":
         if self._page is None:
             # Imported here, as most starts aren't followed by a look at the page.
             from exporter.page import Overview, Site
 
-            site = Site(__version__, self._options.telemetry_path, self._options.check)
-            self._page = Overview(self._accounts, self._clock, site)
-        return await self._page(parameters, languages)
+            site = Site(__version__, self._options.telemetry_path, self._resume_command)
+            self._page = Overview(self._accounts, self._clock, site, zone=self._zone, use=self._recent_use)
+        return self._page
+
+    def _zone(self) -> tzinfo:
+        config = self._reloading.config
+        return ZoneInfo(config.calendar.timezone) if config else UTC
+
+    async def _recent_use(self, accounts: Sequence[Known]) -> Mapping[str, RecentUse]:
+        return await self._recent.of(accounts) if self._recent else {}
+
+    def _resume_command(self, name: str) -> str:
+        return self._options.resume(name, self._url)
 
     async def _resume(self, name: str) -> bool | None:
         if self._roster is None or self._accounts.get(name) is None:

@@ -10,7 +10,13 @@ from exporter.storage import days, migrations, states
 from exporter.storage.engine import Storage
 from exporter.storage.migrations import Step
 
-STEPS: Final[tuple[Step, ...]] = (migrations.first, open_tries, states.unconfirmed, days.use_of_days)
+STEPS: Final[tuple[Step, ...]] = (
+    migrations.first,
+    open_tries,
+    states.unconfirmed,
+    days.use_of_days,
+    states.top_ups,
+)
 """All changes of the tables since version 1, in their order: a new one goes to the end."""
 
 

@@ -1,21 +1,48 @@
-"""PURE: all accounts in the order in which people should see them, with totals; finding and paging."""
+"""PURE: all accounts in the order in which people should see them, with totals; choosing and paging."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from math import inf
 from typing import Final
 
-from exporter.page.standing import Account, Condition, Monitored, Standing, standing
+from exporter.page.query import Order, Query
+from exporter.page.standing import ATTENTION, SHORT, Account, Condition, Monitored, Standing, standing
 
 PAGE: Final = 100
 """Accounts on a page."""
 
+GROUPS: Final = ("team", "owner")
+"""Labels by which there are totals: those that alerts carry and that name who has to act."""
+
+
+@dataclass(slots=True)
+class Total:
+    """What accounts with the same value of a label have together. ``first`` is the one to look at first."""
+
+    value: str
+    first: Standing
+    accounts: int = 0
+    available: int = 0
+    known: int = 0
+    attention: int = 0
+
+    def add(self, one: Standing) -> None:
+        """Count one more account."""
+        self.accounts += 1
+        self.attention += one.condition in ATTENTION
+        if one.available is not None:
+            self.known += 1
+            self.available += one.available
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All accounts at a Unix time, the worst first, of equal ones that with the smallest share left.
+    """All accounts at a Unix time, those first that need stamps first.
 
-    ``available`` is the sum of the ``known`` balances.
+    ``available`` is the sum of the ``known`` balances. ``totals`` are by a label's name, in the order of the
+    accounts. ``simulated`` says that the provider of some is a simulated one.
     """
 
     at: float
@@ -23,6 +50,24 @@ class Board:
     counts: Mapping[Condition, int]
     available: int
     known: int
+    totals: Mapping[str, Sequence[Total]] = field(default_factory=dict)
+    simulated: bool = False
+    zone: tzinfo = UTC
+
+    @property
+    def moment(self) -> datetime:
+        """The time of the board, in the configured zone."""
+        return datetime.fromtimestamp(self.at, self.zone)
+
+    @property
+    def worst(self) -> Condition:
+        """The worst condition of any account."""
+        return min((one for one, count in self.counts.items() if count), default=Condition.OK)
+
+    @property
+    def troubled(self) -> int:
+        """How many accounts a person should look at."""
+        return sum(self.counts[condition] for condition in ATTENTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +80,9 @@ class Page:
     found: int
 
 
-def board(accounts: Iterable[Monitored], now: float) -> Board:
+def board(accounts: Iterable[Monitored], now: float, zone: tzinfo = UTC) -> Board:
     """Return all accounts as they stand at a Unix time."""
-    standings = sorted((standing(monitored, now) for monitored in accounts), key=_rank)
+    standings = sorted((standing(monitored, now) for monitored in accounts), key=_ranks_at(now))
     conditions = [one.condition for one in standings]
     balances = [one.available for one in standings if one.available is not None]
     return Board(
@@ -46,36 +91,86 @@ def board(accounts: Iterable[Monitored], now: float) -> Board:
         counts={condition: conditions.count(condition) for condition in Condition},
         available=sum(balances),
         known=len(balances),
+        totals={name: totals for name in GROUPS if (totals := _totals(standings, name))},
+        simulated=any(one.account.environment.name == SIMULATED for one in standings),
+        zone=zone,
     )
 
 
-def find(whole: Board, search: str, condition: Condition | None, number: int) -> Page:
-    """Return a page of the accounts that have a condition, if it is given, and every word of a search.
+SIMULATED: Final = "simulated"
+"""The environment of the demonstration, and by convention of anybody's simulated provider."""
 
-    A word is found in the name, the environment and the labels (``team=billing``), whatever its case or
-    accents. A page that isn't there is the last one.
+
+def choose(whole: Board, query: Query) -> Sequence[Standing]:
+    """Return the accounts that a query asks for, in its order.
+
+    Each has the condition and the label that are given, and every word of the search. A word is found in the
+    name, the environment and the labels (``team=billing``), whatever its case or accents.
     """
     found: Sequence[Standing] = whole.standings
-    if condition is not None:
-        found = [one for one in found if one.condition is condition]
-    if words := _folded(search).split():
+    if query.condition is not None:
+        found = [one for one in found if one.condition is query.condition]
+    if query.label is not None:
+        found = [one for one in found if query.label in one.account.labels]
+    if words := folded(query.search).split():
         found = [one for one in found if _has(one.account, words)]
+    if query.order is not Order.RUNS_OUT:
+        found = sorted(found, key=_by_name if query.order is Order.NAME else _by_balance)
+    return found
+
+
+def find(whole: Board, query: Query) -> Page:
+    """Return a page of the accounts that a query asks for. One that isn't there is the last one."""
+    found = choose(whole, query)
     pages = max(1, -(-len(found) // PAGE))
-    number = min(max(1, number), pages)
+    number = min(max(1, query.page), pages)
     return Page(found[(number - 1) * PAGE : number * PAGE], number, pages, len(found))
 
 
-def _rank(one: Standing) -> tuple[Condition, float, str]:
-    return one.condition, 2.0 if one.share is None else one.share, one.account.name
+def _ranks_at(now: float) -> Callable[[Standing], tuple[int, float, Condition, float, str]]:
+    """Return what sorts accounts: those that need stamps by when they run out, then those in trouble."""
+
+    def rank(one: Standing) -> tuple[int, float, Condition, float, str]:
+        condition, runs_out = one.condition, one.runs_out
+        if condition is Condition.EXHAUSTED:
+            group, when = 0, 0.0
+        else:
+            group = 1 if condition in SHORT else 2 if condition in ATTENTION else 3
+            # Where nobody knows when: one that is below its critical threshold may run out at once.
+            unknown = now if condition is Condition.CRITICAL else inf
+            when = unknown if runs_out is None else runs_out
+        share = 2.0 if one.share is None else one.share
+        return group, when, condition, share, one.account.name
+
+    return rank
+
+
+def _by_name(one: Standing) -> tuple[str, str]:
+    return folded(one.account.name), one.account.name
+
+
+def _by_balance(one: Standing) -> tuple[float, str]:
+    return inf if one.available is None else one.available, one.account.name
+
+
+def _totals(standings: Iterable[Standing], name: str) -> list[Total]:
+    totals: dict[str, Total] = {}
+    for one in standings:
+        for key, value in one.account.labels:
+            if key == name:
+                if value not in totals:
+                    totals[value] = Total(value, one)
+                totals[value].add(one)
+    return list(totals.values())
 
 
 def _has(account: Account, words: Sequence[str]) -> bool:
     labels = (f"{name}={value}" for name, value in account.labels)
-    text = _folded("\n".join((account.name, account.environment.name, *labels)))
+    text = folded("\n".join((account.name, account.environment.name, *labels)))
     return all(word in text for word in words)
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Return text without differences of case and accents."""
     if text.isascii():
         return text.lower()

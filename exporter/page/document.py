@@ -1,88 +1,34 @@
-"""PURE: the whole page."""
+"""PURE: the page of all accounts."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from exporter.page.board import Board, Page, find
-from exporter.page.entry import entry, icon, number, tone
+from exporter.page.board import Board, Page, Total
+from exporter.page.drawing import number
+from exporter.page.entry import entry, icon, told, tone
+from exporter.page.frame import frame
 from exporter.page.markup import Html, element, joined, name, sentence
-from exporter.page.moments import clock
-from exporter.page.query import LANGUAGES, LONGEST_SEARCH, Query
+from exporter.page.query import LONGEST_SEARCH, Order, Query
 from exporter.page.standing import ATTENTION, Condition
-from exporter.page.style import SIGNS, STYLE
 from exporter.page.texts import Texts, counted
-
-REFRESH: Final = 30
-"""Seconds after which a browser loads the page anew."""
+from exporter.page.view import View
 
 SEARCHABLE: Final = 10
 """Accounts that are easily overlooked; where there are more the page can be searched."""
 
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What the page says about the exporter itself."""
-
-    version: str
-    telemetry_path: str
-    check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
-    """The words of the command that asks for one account, as far as to the account's name."""
+TOTALS: Final = 20
+"""Values of a label whose totals are shown, those first that need stamps first."""
 
 
-def document(whole: Board, query: Query, texts: Texts, site: Site) -> str:
-    """Return the page for a query."""
-    page = find(whole, query.search, query.condition, query.page)
-    query = replace(query, page=page.number)
-    body = element(
-        "body",
-        SIGNS,
-        _header(whole, query, texts),
-        element("main", _summary(whole, query, texts), _accounts(whole, page, query, texts, site)),
-        _footer(texts, site),
-    )
-    return f"<!doctype html>\n{element('html', _head(whole, query, texts), body, lang=texts.language)}\n"
-
-
-def _head(whole: Board, query: Query, texts: Texts) -> Html:
-    troubled = _troubled(whole)
+def document(whole: Board, page: Page, view: View) -> str:
+    """Return the page of the accounts that were found."""
+    texts, troubled = view.texts, whole.troubled
     attention = f"{counted(texts.attention, troubled).format(number=number(troubled))} – " if troubled else ""
-    refresh = element("meta", http_equiv="refresh", content=str(REFRESH)) if query.refresh else None
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("title", attention + texts.title),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="robots", content="noindex, nofollow"),
-        refresh,
-        element("style", Html(STYLE)),
-    )
-
-
-def _header(whole: Board, query: Query, texts: Texts) -> Html:
-    if query.refresh:
-        words, link = texts.refreshes.format(seconds=REFRESH), texts.refresh_stop
-    else:
-        words, link = texts.refresh_stopped, texts.refresh_start
-    other = LANGUAGES[1] if texts.language == LANGUAGES[0] else LANGUAGES[0]
-    language = element(
-        "a", texts.other_language, href=replace(query, language=other).href, lang=other, hreflang=other
-    )
-    return element(
-        "header",
-        element("div", element("h1", texts.title), _headline(whole, texts)),
-        element(
-            "div",
-            element("p", sentence(texts.as_of, time=clock(whole.at))),
-            element(
-                "p",
-                f"{words} (",
-                element("a", link, href=replace(query, refresh=not query.refresh).href),
-                ")",
-            ),
-            element("p", language),
-            class_="meta",
-        ),
+    top = joined((element("h1", texts.title), _headline(whole, texts)))
+    main = joined((_summary(whole, view), _totals(whole, view), _accounts(whole, page, view)))
+    return frame(
+        attention + texts.title, top, main, view, lambda query: query.href, simulated=whole.simulated
     )
 
 
@@ -90,9 +36,9 @@ def _headline(whole: Board, texts: Texts) -> Html:
     """Say in one sentence whether a person has to do something."""
     if not whole.standings:
         return element("p", texts.headline_none, class_="headline dim")
-    worst = whole.standings[0].condition
+    worst = whole.worst
     if worst in ATTENTION:
-        text = counted(texts.headline_attention, _troubled(whole)).format(number=number(_troubled(whole)))
+        text = counted(texts.headline_attention, whole.troubled).format(number=number(whole.troubled))
         return element("p", icon(worst), text, class_=f"headline {tone(worst)}")
     if worst is Condition.PENDING:
         text = f"{texts.conditions[worst]}: {number(whole.counts[worst])}"
@@ -100,11 +46,8 @@ def _headline(whole: Board, texts: Texts) -> Html:
     return element("p", icon(worst), texts.headline_well, class_="headline good")
 
 
-def _troubled(whole: Board) -> int:
-    return sum(whole.counts[condition] for condition in ATTENTION)
-
-
-def _summary(whole: Board, query: Query, texts: Texts) -> Html:
+def _summary(whole: Board, view: View) -> Html:
+    query, texts = view.query, view.texts
     everything = len(whole.standings)
     known = texts.accounts_known.format(known=number(whole.known), number=number(everything))
     total = element(
@@ -143,20 +86,94 @@ def _choice(condition: Condition | None, count: int, query: Query, texts: Texts)
     return element("li", link)
 
 
-def _accounts(whole: Board, page: Page, query: Query, texts: Texts, site: Site) -> Html:
-    entries = [entry(one, whole.at, texts, site.check) for one in page.standings]
+def _totals(whole: Board, view: View) -> Html | None:
+    """Return what the accounts of each team and each owner have together."""
+    tables = [
+        element(
+            "details",
+            element("summary", view.texts.totals_by.format(label=label)),
+            _table(label, totals, view),
+            class_="totals",
+        )
+        for label, totals in whole.totals.items()
+    ]
+    return joined(tables) if tables else None
+
+
+def _table(label: str, totals: Sequence[Total], view: View) -> Html:
+    texts = view.texts
+    heads = (label, texts.accounts, texts.available, texts.with_trouble, texts.first_runs_out)
+    rows = [_total(label, total, view) for total in totals[:TOTALS]]
+    more = len(totals) - TOTALS
+    return joined(
+        (
+            element(
+                "table",
+                element("thead", element("tr", *(element("th", head, scope="col") for head in heads))),
+                element("tbody", *rows),
+            ),
+            element("p", counted(texts.more, more).format(number=number(more))) if more > 0 else None,
+        )
+    )
+
+
+def _total(label: str, total: Total, view: View) -> Html:
+    texts, first = view.texts, total.first
+    chosen = Query(label=(label, total.value), language=view.query.language, refresh=view.query.refresh)
+    if first.available == 0:
+        when = texts.conditions[Condition.EXHAUSTED]
+    else:
+        expectation = told(first, view)
+        when = texts.day(expectation.until) if expectation else texts.unknown
+    return element(
+        "tr",
+        element("th", element("a", name(total.value), href=chosen.href), scope="row"),
+        element("td", number(total.accounts)),
+        element("td", number(total.available) if total.known else texts.unknown),
+        element("td", number(total.attention)),
+        element("td", when),
+    )
+
+
+def _accounts(whole: Board, page: Page, view: View) -> Html:
+    query, texts = view.query, view.texts
+    entries = [entry(one, view) for one in page.standings]
+    searchable = len(whole.standings) > SEARCHABLE or query.search
     return element(
         "section",
         element(
             "div",
             element("h2", texts.accounts, class_="unseen"),
-            _search(query, texts) if len(whole.standings) > SEARCHABLE or query.search else None,
+            _search(query, texts) if searchable else None,
             _found(page, query, texts),
+            _orders(query, texts) if len(whole.standings) > 1 else None,
             class_="finding",
         ),
         element("ol", *entries, class_="accounts", role="list") if entries else None,
         None if entries or not whole.standings else element("p", texts.nothing_found, class_="nothing-found"),
         _paging(page, query, texts) if page.pages > 1 else None,
+    )
+
+
+def _orders(query: Query, texts: Texts) -> Html:
+    """Return the choice of the order, and what is shown as a table for a spreadsheet."""
+    links = [
+        element(
+            "a",
+            texts.orders[order],
+            href=replace(query, order=order, page=1).href,
+            aria_current="true" if order is query.order else None,
+        )
+        for order in Order
+    ]
+    table = "./accounts.csv" + replace(query, page=1, language=None, refresh=True).href.rstrip("?")
+    return element(
+        "nav",
+        element("span", f"{texts.order}:"),
+        *links,
+        element("a", texts.as_csv, href=table),
+        class_="orders",
+        aria_label=texts.order,
     )
 
 
@@ -189,11 +206,14 @@ def _search(query: Query, texts: Texts) -> Html:
 
 
 def _found(page: Page, query: Query, texts: Texts) -> Html | None:
-    if not (query.search or query.condition is not None or page.pages > 1):
+    if not (query.search or query.condition is not None or query.label or page.pages > 1):
         return None
     parts: list[str] = [counted(texts.found, page.found).format(number=number(page.found))]
     if query.condition is not None:
         parts.append(f"· {texts.conditions[query.condition]}")
+    if query.label:
+        everything = element("a", texts.all_accounts, href=replace(query, label=None, page=1).href)
+        parts.append(joined(("· ", name("=".join(query.label)), " (", everything, ")")))
     if query.search:
         parts.append(sentence(texts.found_for, search=element("q", name(query.search))))
     if page.pages > 1:
@@ -215,21 +235,4 @@ def _paging(page: Page, query: Query, texts: Texts) -> Html:
         link(texts.next, page.number + 1, "next"),
         class_="paging",
         aria_label=texts.pages,
-    )
-
-
-def _footer(texts: Texts, site: Site) -> Html:
-    links = (
-        (site.telemetry_path, texts.metrics),
-        ("/config", texts.configuration),
-        ("/-/healthy", texts.health),
-        ("/-/ready", texts.readiness),
-    )
-    # Relative to the page, which a reverse proxy may show at another path.
-    items = [element("li", element("a", text, href=f".{path}")) for path, text in links]
-    return element(
-        "footer",
-        element("p", texts.footer),
-        element("nav", element("ul", *items, role="list"), aria_label=texts.links),
-        element("p", f"cfdi-stamps-exporter {site.version}"),
     )

@@ -1,31 +1,35 @@
-"""PURE: one account, as an entry of the list."""
+"""PURE: one account: who it is, how it stands, until when it lasts, what it said, what to do."""
 
-import shlex
-from collections.abc import Sequence
-from typing import Final
-
-from exporter.account.expectation import expected
+from exporter.account.expectation import Expected, expected
+from exporter.account.forecast import Why
 from exporter.account.outcome import Code, Effect, Failure
-from exporter.page.expectation import in_words
+from exporter.page.drawing import balance_bar, days_bar, limits, number, percent, use_drawing
+from exporter.page.expectation import usual_day
 from exporter.page.markup import Html, element, joined, name, sentence
-from exporter.page.moments import due, past, since, span
-from exporter.page.standing import Account, Condition, Standing, last_known
-from exporter.page.texts import Texts
+from exporter.page.moments import due, local, past, since, span
+from exporter.page.query import Query
+from exporter.page.standing import SHORT, SOON, VERY_SOON, Account, Condition, Standing, last_known
+from exporter.page.view import View
 
-_LONG: Final = 60  # characters: a longer name may be cut, and is told whole where the mouse rests on it
+_LONG = 60  # characters: a longer name may be cut, and is told whole where the mouse rests on it
 
 
-def entry(one: Standing, now: float, texts: Texts, check: Sequence[str]) -> Html:
-    """Return the entry of an account: who it is, how it stands, its balance, its last answer, its polls.
-
-    ``check`` is the command that asks for an account, without the account.
-    """
+def entry(one: Standing, view: View) -> Html:
+    """Return the entry of an account in the list."""
+    title = one.account.name if len(one.account.name) > _LONG else None
+    link = element("a", name(one.account.name), href=view.query.account(one.account.name))
     return element(
         "li",
-        element("div", *_identity(one.account), class_="who"),
-        element("div", *_state(one, now, texts), class_="stands"),
-        element("div", *_balance(one, now, texts), class_="balance"),
-        element("div", *_answer(one, now, texts, check), _polls(one, now, texts), class_="last"),
+        element(
+            "div",
+            element("h3", link, title=title),
+            where(one.account, view),
+            *state(one, view),
+            class_="who",
+        ),
+        element("div", *lasting(one, view), class_="lasting"),
+        element("div", *balance(one, view), class_="balance"),
+        element("div", *to_do(one, view), *answer(one, view), polls(one, view), class_="last"),
         class_=f"account {tone(one.condition)}",
     )
 
@@ -49,39 +53,42 @@ def tone(condition: Condition) -> str:
             return "good"
 
 
-def number(stamps: int) -> str:
-    """Return a number as it is written in the United States and in Mexico alike."""
-    return f"{stamps:,}"
+def where(account: Account, view: View) -> Html:
+    """Return the environment and the labels; each label leads to the accounts that have it, too."""
+    labels = [
+        element(
+            "a",
+            name(f"{key}={value}"),
+            href=view.root + "/" + Query(label=(key, value), language=view.query.language).href,
+            class_="label",
+        )
+        for key, value in account.labels
+    ]
+    return element("p", joined((name(account.environment.name), *labels), " "), class_="where")
 
 
-def _identity(account: Account) -> tuple[Html, ...]:
-    labels = (name(f"{key}={value}", "label") for key, value in account.labels)
-    title = account.name if len(account.name) > _LONG else None
-    return (
-        element("h3", name(account.name), title=title),
-        element("p", joined((name(account.environment.name), *labels), " "), class_="where"),
-    )
-
-
-def _state(one: Standing, now: float, texts: Texts) -> tuple[Html, ...]:
-    word = element("p", icon(one.condition), texts.conditions[one.condition], class_="state")
-    why = _why(one, now, texts)
+def state(one: Standing, view: View) -> tuple[Html, ...]:
+    """Return the condition in a word, and why."""
+    word = element("p", icon(one.condition), view.texts.conditions[one.condition], class_="state")
+    why = _why(one, view)
     return (word, element("p", why, class_="why")) if why else (word,)
 
 
-def _why(one: Standing, now: float, texts: Texts) -> str | None:
-    state = one.state
+def _why(one: Standing, view: View) -> str | None:
+    known, texts, now = one.state, view.texts, view.now
     match one.condition:
-        case Condition.SUSPENDED if state.suspension:
-            return sentence(texts.since, time=since(state.suspension.since, now, texts))
+        case Condition.SUSPENDED if known.suspension:
+            return sentence(texts.paused, time=since(known.suspension.since, now, texts))
         case Condition.SUSPENDED:
             return texts.waits
-        case Condition.CRITICAL:
-            return texts.below_critical
-        case Condition.LOW:
-            return texts.below_warning
-        case Condition.FAILING if state.last_success is not None:
-            return sentence(texts.no_balance_since, time=since(state.last_success, now, texts))
+        case Condition.CRITICAL | Condition.LOW:
+            critical = one.condition is Condition.CRITICAL
+            above = one.account.threshold_above(one.available or 0)
+            if above and (above[0] == "critical") is critical:
+                return texts.below_critical if critical else texts.below_warning
+            return texts.lasts.format(number=VERY_SOON if critical else SOON)
+        case Condition.FAILING if known.last_success is not None:
+            return sentence(texts.no_balance_since, time=since(known.last_success, now, texts))
         case Condition.FAILING:
             return texts.no_balance_yet
         case Condition.STALE:
@@ -89,129 +96,139 @@ def _why(one: Standing, now: float, texts: Texts) -> str | None:
     return None
 
 
-def _balance(one: Standing, now: float, texts: Texts) -> tuple[Html | None, ...]:
-    limits = [
+def told(one: Standing, view: View) -> Expected | None:
+    """Return what is expected of the last known balance, for a while after a start by what was stored."""
+    known = one.state
+    if known.profile is not None or one.runs_out is None or known.usual_day is None:
+        return expected(known)
+    return Expected(local(one.runs_out, view.now).date(), known.usual_day, known.history_days or 0, Why())
+
+
+def lasting(one: Standing, view: View, *, drawn: bool = True) -> tuple[Html | None, ...]:
+    """Return until when the stamps last, in words and drawn, and the last top-up."""
+    texts, known = view.texts, one.state
+    topped_up = _topped_up(one, view)
+    until: str | None = None
+    rest: str | None = None
+    if known.available and known.available.stamps == 0:
+        at = known.depletion if known.depletion is not None else known.available.at
+        until = sentence(texts.empty_since, time=since(at, view.now, texts))
+    elif expectation := told(one, view):
+        until = texts.until.format(day=texts.day(expectation.until))
+        rest = usual_day(expectation, texts)
+    elif known.available and known.history_days:
+        usual = known.usual_day or 0.0
+        until = texts.over_a_year if usual else texts.no_use
+    else:
+        rest = texts.no_forecast
+    comma = element("span", ", ", class_="unseen") if until and (rest or topped_up) else None
+    line = joined((element("b", until) if until else None, comma, joined((rest, topped_up), "; ")))
+    use = view.use.get(one.account.guard_key) if drawn else None
+    return (
+        element("p", line, class_="until") if line else None,
+        days_bar(one, view.now.timestamp(), texts),
+        use_drawing(use, texts) if use else None,
+    )
+
+
+def _topped_up(one: Standing, view: View) -> str | None:
+    bought = one.state.topped_up
+    if bought is None:
+        return None
+    day = view.texts.short_day(local(bought.at, view.now).date())
+    return view.texts.topped_up.format(stamps=number(bought.stamps), day=day)
+
+
+def balance(one: Standing, view: View) -> tuple[Html | None, ...]:
+    """Return the balance, in words and drawn, and the thresholds."""
+    marks = [
         element("span", template.format(stamps=number(stamps)), class_=f"limit {kind}")
-        for kind, template, stamps in _limits(one.account, texts)
+        for kind, template, stamps in limits(one.account, view.texts)
     ]
     return (
-        element("p", *_figure(one, now, texts), class_="figure"),
-        _bar(one, texts),
-        element("p", joined(limits, " "), class_="limits") if limits else None,
-        element("p", in_words(told, texts), class_="until") if (told := expected(one.state)) else None,
+        element("p", *_figure(one, view), class_="figure"),
+        balance_bar(one, view.texts),
+        element("p", joined(marks, " "), class_="limits") if marks else None,
     )
 
 
-def _limits(account: Account, texts: Texts) -> list[tuple[str, str, int]]:
-    limits = (
-        ("warning", texts.threshold_warning, account.warning),
-        ("critical", texts.threshold_critical, account.critical),
-    )
-    return [(kind, template, stamps) for kind, template, stamps in limits if stamps is not None]
-
-
-def _figure(one: Standing, now: float, texts: Texts) -> tuple[Html | str, ...]:
+def _figure(one: Standing, view: View) -> tuple[Html | str, ...]:
+    texts = view.texts
     if one.available is None:
         unknown, old = element("b", texts.unknown), last_known(one)
         if old is None:
             return (unknown,)
-        known = sentence(texts.last_known, stamps=number(old.stamps), time=past(old.at, now, texts))
+        known = sentence(texts.last_known, stamps=number(old.stamps), time=past(old.at, view.now, texts))
         return unknown, " ", element("span", known)
     available = element("b", number(one.available))
     if one.contracted is None:
         return available, f" {texts.stamps}"
     of = texts.of_contracted.format(contracted=number(one.contracted))
-    share = () if one.share is None else (" ", element("span", f"{_percent(one)}%", class_="share"))
+    share = () if one.share is None else (" ", element("span", f"{percent(one)}%", class_="share"))
     return available, f" {of}", *share
 
 
-def _bar(one: Standing, texts: Texts) -> Html | None:
-    """Return the balance drawn against what was contracted, with the thresholds; the words are its label."""
-    if one.available is None:
-        track = element("rect", class_="nothing", x="0.5", y="3.5", width="99.5%", height="7", rx="3.5")
-        return _drawing(texts.bar_unknown, track)
-    if one.share is None:
-        return None
-    words = [template.format(stamps=number(stamps)) for _, template, stamps in _limits(one.account, texts)]
-    if one.contracted is None:
-        label = f"{number(one.available)} {texts.stamps}"
-    else:
-        label = texts.bar.format(
-            available=number(one.available), contracted=number(one.contracted), percent=_percent(one)
-        )
-    marks = [
-        element("line", class_=kind, x1=at, x2=at, y1="0", y2="14")
-        for kind, _, stamps in _limits(one.account, texts)
-        if one.contracted and stamps <= one.contracted and (at := f"{100 * stamps / one.contracted:.2f}%")
-    ]
-    track = element("rect", class_="track", y="3", width="100%", height="8", rx="4")
-    left = element("rect", class_="left", y="3", width=f"{100 * one.share:.2f}%", height="8", rx="4")
-    return _drawing("; ".join((label, *words)), track, left, *marks)
+def to_do(one: Standing, view: View) -> list[Html]:
+    """Return what somebody has to do; nothing where there is nothing to do but to wait."""
+    texts, known = view.texts, one.state
+    if known.suspension:
+        advice = f"{texts.advice(known.suspension.code)} {texts.one_try}"
+        return [_way_out(one.account, texts.to_lift, advice, view)]
+    if known.blocked and known.next_poll is not None:
+        return [_way_out(one.account, texts.sooner, texts.one_try_now, view)]
+    buy = {
+        Condition.EXHAUSTED: texts.buy,
+        Condition.CRITICAL: texts.buy_now,
+        Condition.LOW: texts.buy_soon,
+    }.get(one.condition)
+    return [element("p", element("b", buy), class_="to-do")] if buy else []
 
 
-def _drawing(label: str, *content: Html) -> Html:
-    return element("svg", *content, class_="bar", role="img", aria_label=label, width="100%", height="14")
-
-
-def _percent(one: Standing) -> str:
-    percent = int(100 * (one.share or 0.0))  # rounded down: there is never less than it says
-    return "<1" if one.available and not percent else str(percent)
-
-
-def _answer(one: Standing, now: float, texts: Texts, check: Sequence[str]) -> list[Html]:
+def answer(one: Standing, view: View) -> list[Html]:
     """Return the last answer in our own words: the provider's could echo what it was sent."""
-    state, outcome = one.state, one.state.last_outcome
-    code = state.last_code
-    if state.suspension:
-        code = state.suspension.code
-        return [
-            element("p", _said(code, texts)),
-            _way_out(one.account, texts.to_lift, f"{texts.advice(code)} {texts.one_try}", check),
-        ]
-    if state.blocked and state.next_poll is not None:
-        return [
-            element("p", sentence(texts.held_back, time=due(state.next_poll, now, texts))),
-            _way_out(one.account, texts.sooner, texts.one_try_now, check),
-        ]
+    known, outcome, texts = one.state, one.state.last_outcome, view.texts
+    code = known.last_code
+    if known.suspension:
+        return [element("p", _said(known.suspension.code, view))]
+    if known.blocked and known.next_poll is not None:
+        return [element("p", sentence(texts.held_back, time=due(known.next_poll, view.now, texts)))]
     if isinstance(outcome, Failure):
         detail = element("span", outcome.detail, lang=None if texts.language == "en" else "en")
         return [element("p", sentence(texts.no_answer, reason=texts.reasons[outcome.reason], detail=detail))]
-    if state.last_poll is None or code is None:
+    if known.last_poll is None or code is None:
         return [element("p", texts.no_answer_yet)]
-    if code.effect is Effect.BALANCE and state.up is False:
+    if code.effect is Effect.BALANCE and known.up is False:
         # A code alone survives a restart; the failure that came after it doesn't.
         text = texts.without_balance if outcome else texts.no_answer_before_restart
         return [element("p", text.format(code=code.number))]
-    said = [_said(code, texts)]
-    if one.condition is Condition.EXHAUSTED:
-        said.append(texts.buy)
-    elif code.exhausted or code.effect is not Effect.BALANCE:
+    if code.effect is Effect.BALANCE and not code.exhausted and one.condition in SHORT:
+        return []  # "completed successfully" is not what is to be said of it
+    said = [_said(code, view)]
+    if code.effect is not Effect.BALANCE or (code.exhausted and one.condition is not Condition.EXHAUSTED):
         said.append(texts.advice(code))
     return [element("p", " ".join(said))]
 
 
-def _said(code: Code, texts: Texts) -> str:
-    return texts.answer.format(code=code.number, meaning=texts.meaning(code))
+def _said(code: Code, view: View) -> str:
+    return view.texts.answer.format(code=code.number, meaning=view.texts.meaning(code))
 
 
-def _way_out(account: Account, purpose: str, advice: str, check: Sequence[str]) -> Html:
+def _way_out(account: Account, purpose: str, advice: str, view: View) -> Html:
     """Say how the account gets a new try. Nothing on the page does it: a page must not cause a login."""
-    command = [*check, "--resume", account.name]
-    if account.name.startswith("-"):
-        command.insert(-1, "--")
     return element(
         "p",
         joined((element("b", purpose), advice), " "),
         " ",
-        element("code", name(shlex.join(command))),
+        element("code", name(view.site.resume(account.name))),
         class_="way-out",
     )
 
 
-def _polls(one: Standing, now: float, texts: Texts) -> Html:
-    state = one.state
-    last = texts.never if state.last_poll is None else past(state.last_poll, now, texts)
-    following = texts.no_poll if state.next_poll is None else due(state.next_poll, now, texts)
+def polls(one: Standing, view: View) -> Html:
+    """Return when the account was last asked for, and when it is next."""
+    known, texts, now = one.state, view.texts, view.now
+    last = texts.never if known.last_poll is None else past(known.last_poll, now, texts)
+    following = texts.no_poll if known.next_poll is None else due(known.next_poll, now, texts)
     return element(
         "p",
         element("span", f"{texts.last_poll} ", last),

@@ -1,4 +1,4 @@
-"""PURE: points in time as people read them: how far off, and exactly."""
+"""PURE: points in time as people read them: how far off, and exactly, in the zone of the present moment."""
 
 from datetime import UTC, datetime
 
@@ -8,19 +8,19 @@ from exporter.page.texts import Texts
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-def past(at: float, now: float, texts: Texts) -> Html:
-    """Return a past Unix time, such as "3 min ago (14:05:31 UTC)"."""
-    return _time(at, texts.ago.format(span=span(now - at)), _exact(at, now))
+def past(at: float, now: datetime, texts: Texts) -> Html:
+    """Return a past Unix time, such as "3 min ago (14:05:31 CST)"."""
+    return _time(at, texts.ago.format(span=span(now.timestamp() - at)), _exact(at, now))
 
 
-def since(at: float, now: float, texts: Texts) -> Html:
-    """Return the past Unix time that something began at, such as "14:05:31 UTC (3 min ago)"."""
-    return _time(at, _exact(at, now), texts.ago.format(span=span(now - at)))
+def since(at: float, now: datetime, texts: Texts) -> Html:
+    """Return the past Unix time that something began at, such as "14:05:31 CST (3 min ago)"."""
+    return _time(at, _exact(at, now), texts.ago.format(span=span(now.timestamp() - at)))
 
 
-def due(at: float, now: float, texts: Texts) -> Html:
+def due(at: float, now: datetime, texts: Texts) -> Html:
     """Return the Unix time of what is to happen, which may be late."""
-    late = now - at
+    late = now.timestamp() - at
     if late >= _MINUTE:
         relative = texts.overdue.format(span=span(late))
     else:
@@ -28,9 +28,15 @@ def due(at: float, now: float, texts: Texts) -> Html:
     return _time(at, relative, _exact(at, now))
 
 
-def clock(at: float) -> Html:
-    """Return a Unix time with its date, such as "2026-01-31 14:05:31 UTC"."""
-    return element("time", f"{_moment(at):%Y-%m-%d %H:%M:%S} UTC", datetime=_machine_readable(at))
+def clock(now: datetime) -> Html:
+    """Return a moment with its date, such as "2026-01-31 14:05:31 CST"."""
+    text = f"{now:%Y-%m-%d %H:%M:%S} {_zone(now)}"
+    return element("time", text, datetime=_machine_readable(now.timestamp()))
+
+
+def local(at: float, now: datetime) -> datetime:
+    """Return a Unix time in the zone of the present moment."""
+    return datetime.fromtimestamp(int(at), now.tzinfo)
 
 
 def span(seconds: float) -> str:
@@ -54,16 +60,17 @@ def _time(at: float, first: str, then: str) -> Html:
     return element("time", text, datetime=_machine_readable(at))
 
 
-def _exact(at: float, now: float) -> str:
-    moment = _moment(at)
-    return (
-        f"{moment:%H:%M:%S} UTC" if moment.date() == _moment(now).date() else f"{moment:%Y-%m-%d %H:%M} UTC"
-    )
+def _exact(at: float, now: datetime) -> str:
+    moment = local(at, now)
+    form = "%H:%M:%S" if moment.date() == now.date() else "%Y-%m-%d %H:%M"
+    return f"{moment:{form}} {_zone(moment)}"
+
+
+def _zone(moment: datetime) -> str:
+    """Return the zone's usual name; of those that have none, how far it is from UTC."""
+    name = moment.tzname() or ""
+    return name if name.isalpha() else f"UTC{moment.isoformat()[-6:]}"
 
 
 def _machine_readable(at: float) -> str:
-    return f"{_moment(at):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(int(at), UTC)
+    return f"{datetime.fromtimestamp(int(at), UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,22 +1,25 @@
 """PURE: how an account stands, in one word, and what of its balance may be shown."""
 
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from exporter.account.state import Figure, State, figure
 
 
 class Condition(IntEnum):
-    """How an account stands, the worst first: one that is both low and failing is low."""
+    """How an account stands, the worst first: those without stamps, those of which nobody knows, the rest.
 
-    SUSPENDED = 0
-    """Not asked for any more, or not for some time, to protect it."""
-    EXHAUSTED = 1
+    One that is both low and failing is low; one that is both low and paused is paused.
+    """
+
+    EXHAUSTED = 0
     """No stamp is left."""
-    CRITICAL = 2
-    """Fewer stamps than the critical threshold."""
-    LOW = 3
-    """Fewer stamps than the warning threshold."""
+    CRITICAL = 1
+    """Fewer stamps than the critical threshold, or they last less than two days."""
+    LOW = 2
+    """Fewer stamps than the warning threshold, or they last less than a week."""
+    SUSPENDED = 3
+    """Not asked for any more, or not for some time, to protect it."""
     FAILING = 4
     """The last poll got no answer about the balance."""
     STALE = 5
@@ -26,7 +29,10 @@ class Condition(IntEnum):
     OK = 7
 
 
-ATTENTION = frozenset(Condition) - {Condition.PENDING, Condition.OK}
+SHORT: Final = frozenset((Condition.EXHAUSTED, Condition.CRITICAL, Condition.LOW))
+"""Conditions in which somebody has to buy stamps."""
+
+ATTENTION: Final = frozenset(Condition) - {Condition.PENDING, Condition.OK}
 """Conditions that a person should look at."""
 
 
@@ -44,6 +50,10 @@ class Account(Protocol):
     def name(self) -> str: ...
     @property
     def environment(self) -> Environment: ...
+    @property
+    def guard_key(self) -> str: ...  # the login at the provider, which its history is kept by
+    @property
+    def interval(self) -> float: ...
     @property
     def labels(self) -> tuple[tuple[str, str], ...]: ...
     @property
@@ -64,10 +74,20 @@ class Monitored(Protocol):
     def state(self) -> State: ...
 
 
+SOON: Final = 7
+"""Days: an account whose stamps last less needs some."""
+
+VERY_SOON: Final = 2
+"""Days: it needs some now."""
+
+DAY: Final = 86_400.0
+
+
 class Standing(NamedTuple):
     """An account as the page shows it. Stamps are ``None`` where they aren't known, or not any more.
 
-    ``share`` is the part of the contracted stamps that is left, from 0 to 1.
+    ``share`` is the part of the contracted stamps that is left, from 0 to 1. ``runs_out`` is when the last
+    known balance is expected to (Unix time).
     """
 
     account: Account
@@ -76,6 +96,7 @@ class Standing(NamedTuple):
     available: int | None
     contracted: int | None
     share: float | None
+    runs_out: float | None
 
 
 def standing(monitored: Monitored, now: float) -> Standing:
@@ -83,8 +104,10 @@ def standing(monitored: Monitored, now: float) -> Standing:
     account, state = monitored.account, monitored.state
     available = figure(state.available, account.stale_after, now)
     contracted = figure(state.contracted, account.stale_after, now)
-    condition = _condition(account, state, available)
-    return Standing(account, state, condition, available, contracted, _share(available, contracted))
+    runs_out = state.depletion if state.available and state.available.stamps else None
+    condition = _condition(account, state, available, None if runs_out is None else (runs_out - now) / DAY)
+    share = _share(available, contracted)
+    return Standing(account, state, condition, available, contracted, share, runs_out)
 
 
 def last_known(one: Standing) -> Figure | None:
@@ -92,14 +115,17 @@ def last_known(one: Standing) -> Figure | None:
     return one.state.available if one.available is None else None
 
 
-def _condition(account: Account, state: State, available: int | None) -> Condition:
+def _condition(account: Account, state: State, available: int | None, days: float | None) -> Condition:
     if state.held_back:
         return Condition.SUSPENDED
     if available is not None:
         if available == 0:
             return Condition.EXHAUSTED
-        if above := account.threshold_above(available):
-            return Condition.CRITICAL if above[0] == "critical" else Condition.LOW
+        above = account.threshold_above(available)
+        if (above and above[0] == "critical") or (days is not None and days < VERY_SOON):
+            return Condition.CRITICAL
+        if above or (days is not None and days < SOON):
+            return Condition.LOW
     if state.up is False:
         return Condition.FAILING
     if available is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from exporter.account.outcome import Code, Reason
+from exporter.page.query import Order
 from exporter.page.standing import Condition
 
 Counted = tuple[str, str]
@@ -37,8 +38,18 @@ class Texts:
     health: str
     readiness: str
 
+    simulated: str
+
     # Totals, search and paging.
     summary: str
+    totals_by: str
+    available: str
+    with_trouble: str
+    first_runs_out: str
+    more: Counted
+    order: str
+    orders: Mapping[Order, str]
+    as_csv: str
     stamps_in_all: str
     accounts_known: str
     all_accounts: str
@@ -54,9 +65,25 @@ class Texts:
     previous: str
     next: str
 
+    # The page of one account.
+    back: str
+    no_account: str
+    condition: str
+    forecast: str
+    balance: str
+    history: str
+    answers: str
+    by_days: Counted
+    no_history: str
+    day_by_day: str
+    day_heading: str
+    stamps_used: str
+    asked_every: str
+    since_start: str
+
     # One account.
     conditions: Mapping[Condition, str]
-    since: str
+    paused: str
     waits: str
     below_warning: str
     below_critical: str
@@ -72,6 +99,16 @@ class Texts:
     bar: str
     bar_unknown: str
     until: str
+    usual: str
+    over_a_year: str
+    no_use: str
+    no_forecast: str
+    empty_since: str
+    topped_up: str
+    lasts: str
+    days_left: Counted
+    days_bar: str
+    use_drawing: str
     because: str
     by_few_days: Counted
     day: Callable[[date], str]
@@ -83,6 +120,8 @@ class Texts:
     without_balance: str
     held_back: str
     buy: str
+    buy_now: str
+    buy_soon: str
     to_lift: str
     one_try: str
     sooner: str

@@ -1,11 +1,13 @@
 """What is logged about accounts: what changes, and not each poll."""
 
-import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter import resume
 from exporter.account.outcome import Code, Failure, Outcome, Reading, Reason
 from exporter.account.state import State
 from exporter.config import Account
@@ -14,15 +16,40 @@ UNDOCUMENTED_LOGGED: Final = 100
 """Undocumented codes that are logged, each once: the provider chooses the numbers."""
 
 
+FLAPPING: Final = 6
+"""Changes of an account in an hour that are logged one by one; more of them are summed up."""
+
+HOUR: Final = 3600.0
+
+
+@dataclass(slots=True)
+class _Changes:
+    """How often an account has changed since a monotonic time, and whether that is only ``summed`` up."""
+
+    since: float
+    number: int = 0
+    summed: bool = False
+
+
 class Events:
-    """Logs what polls bring: quiet while an account goes on as it did."""
+    """Logs what polls bring: quiet while an account goes on as it did.
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    ``resume_command`` returns the command that gives an account one new try, ready to be pasted.
+    """
+
+    def __init__(
+        self, log: FilteringBoundLogger, resume_command: Callable[[str], str] = resume.command
+    ) -> None:
         self._log = log
+        self._resume = resume_command
         self._undocumented: set[int] = set()
+        self._told: dict[str, Account] = {}  # whose balance was logged, as they were configured then
+        self._changes: dict[str, _Changes] = {}
 
-    def polled(self, account: Account, before: State, after: State, outcome: Outcome) -> None:
-        """Log a poll that ended so, by what is known of the account before and after."""
+    def polled(
+        self, account: Account, before: State, after: State, outcome: Outcome, *, monotonic: float
+    ) -> None:
+        """Log a poll that ended so at a monotonic time, by what is known of the account before and after."""
         if isinstance(outcome, Reading) and not outcome.code.documented:
             self._tell_undocumented(account, outcome.code.number)
         if after.doubted and not before.doubted and after.available:
@@ -31,9 +58,15 @@ class Events:
             if not before.suspension:
                 self.suspended(account, after.suspension.code)
         elif after.up and before.up is False:
-            self._log.info("account recovered", account=account.name)
+            self._told[account.name] = account
+            if self._is_told(account, monotonic):
+                self._log.info("account recovered", account=account.name, **_balance(after))
+        elif after.up and self._told.get(account.name) is not account:
+            self._told[account.name] = account
+            self._log.info("first balance", account=account.name, **_balance(after))
         elif not after.up and _what(outcome) != _what(before.last_outcome):
-            self._log.warning("poll failed", account=account.name, **_kind(outcome))
+            if self._is_told(account, monotonic):
+                self._log.warning("poll failed", account=account.name, **_kind(outcome))
         else:
             self._log.debug("polled", account=account.name, **_kind(outcome))
 
@@ -46,7 +79,7 @@ class Events:
             meaning=code.meaning,
             effect="no login is tried any more, so that the provider doesn't lock the account",
             advice=code.advice,
-            resume=f"after that: a reload with another credential, or {_resume(account)}",
+            resume=f"after that: a reload with another credential, or {self._resume(account.name)}",
         )
 
     def blocked(self, account: Account, until: float) -> None:
@@ -57,7 +90,31 @@ class Events:
             until=datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             reason="what became of its last tries isn't known, and they may have been refused",
             effect="no login is tried before that, so that the provider doesn't lock the account",
-            resume=f"to try once more sooner: {_resume(account)}",
+            resume=f"to try once more sooner: {self._resume(account.name)}",
+        )
+
+    def _is_told(self, account: Account, monotonic: float) -> bool:
+        """Count a change of an account; return whether it is logged by itself."""
+        changes = self._changes.setdefault(account.name, _Changes(monotonic))
+        if monotonic - changes.since >= HOUR:
+            flapped = changes.number
+            changes.since, changes.number = monotonic, 0
+            if changes.summed and flapped > FLAPPING:
+                self._tell_flapping(account, flapped)
+            else:
+                changes.summed = False
+        changes.number += 1
+        if not changes.summed and changes.number > FLAPPING:
+            changes.summed = True
+            self._tell_flapping(account, changes.number)
+        return not changes.summed
+
+    def _tell_flapping(self, account: Account, number: int) -> None:
+        self._log.warning(
+            "account flaps",
+            account=account.name,
+            changes=number,
+            effect="it fails and recovers again and again: from now on that is summed up once an hour",
         )
 
     def _tell_undocumented(self, account: Account, code: int) -> None:
@@ -66,8 +123,8 @@ class Events:
             self._log.warning("undocumented status code", account=account.name, code=code)
 
 
-def _resume(account: Account) -> str:
-    return f"check --resume {shlex.quote(account.name)}"
+def _balance(state: State) -> dict[str, int]:
+    return {"available": state.available.stamps} if state.available else {}
 
 
 def _what(outcome: Outcome | None) -> Reason | int | None:

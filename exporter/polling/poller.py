@@ -7,6 +7,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter import resume
 from exporter.account.calendar import LocalDay
 from exporter.account.login import Held, Login, Tried
 from exporter.account.outcome import Failure, Outcome, Verdict
@@ -47,6 +48,7 @@ class Poller:
         storage_failed: Callable[[StorageError], object],
         overtaken: Callable[[Account, float], object],
         today: Callable[[float], LocalDay] | None = None,
+        resume_command: Callable[[str], str] = resume.command,
     ) -> None:
         self._accounts = accounts
         self._providers = providers
@@ -54,7 +56,7 @@ class Poller:
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        self._events = Events(log)
+        self._events = Events(log, resume_command)
         self._storage_failed = storage_failed
         self._overtaken = overtaken
         self._today = today
@@ -121,7 +123,8 @@ class Poller:
         # Kept first: whatever the telling may run into, what follows from the answer stands.
         due_at = self._keep(monitored, present, after)
         self._metrics.poll_counted(present.account.environment.name, _label(tried.outcome))
-        self._events.polled(present.account, present.state, after, tried.outcome)
+        monotonic = self._clock.monotonic()
+        self._events.polled(present.account, present.state, after, tried.outcome, monotonic=monotonic)
         if after.blocked and not present.state.blocked:
             self._events.blocked(present.account, free_at)
         return due_at

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter import resume
 from exporter.account.login import Login
 from exporter.account.outcome import Reason
 from exporter.account.policy import FIRST_POLLS, first_poll, postponed, renewed, spread, suspended
@@ -46,6 +47,7 @@ class Roster:
         states: Mapping[str, State],
         remembered: Mapping[str, Suspension | None],
         first_polls: float = FIRST_POLLS,
+        resume_command: Callable[[str], str] = resume.command,
     ) -> None:
         self._accounts = accounts
         self._providers = providers
@@ -55,7 +57,7 @@ class Roster:
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        self._events = Events(log)
+        self._events = Events(log, resume_command)
         self.applied = asyncio.Event()
         """Set once the accounts of a first configuration are there; the guard may still look at some."""
         self._states = dict(states)

@@ -32,7 +32,7 @@ _COLUMNS: Final = (
     "consumed, consumed_baseline, consumed_fall, consumed_fall_answers, consumed_fall_counted, "
     "purchased, purchased_baseline, purchased_fall, purchased_fall_answers, purchased_fall_counted, "
     "up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again, "
-    "use_day, use_stamps, use_whole, use_hours, depletion, usual_day, history_days"
+    "use_day, use_stamps, use_whole, use_hours, depletion, usual_day, history_days, topped_up, topped_up_at"
 )
 _COUNT: Final = _COLUMNS.count(",") + 1
 _SELECT: Final = f"SELECT {_COLUMNS} FROM account"  # noqa: S608 - constant text
@@ -55,6 +55,12 @@ def unconfirmed(connection: sqlite3.Connection, now: float) -> None:  # noqa: AR
             connection.execute(f"ALTER TABLE account ADD COLUMN {counter}_{column} INTEGER")
     connection.execute("ALTER TABLE account ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0")
     connection.execute("ALTER TABLE account ADD COLUMN asked_again REAL")
+
+
+def top_ups(connection: sqlite3.Connection, now: float) -> None:  # noqa: ARG001 - a Step
+    """Make room for the last top-up: its stamps and when it was seen."""
+    connection.execute("ALTER TABLE account ADD COLUMN topped_up INTEGER")
+    connection.execute("ALTER TABLE account ADD COLUMN topped_up_at REAL")
 
 
 def save(connection: sqlite3.Connection, states: Iterable[tuple[str, State]]) -> None:
@@ -116,6 +122,7 @@ def _row(key: str, state: State) -> _Row:
         state.depletion,
         state.usual_day,
         state.history_days,
+        *((one.stamps, one.at) if (one := state.topped_up) else (None, None)),
     )
 
 
@@ -123,7 +130,7 @@ def _state(row: _Row, codes: Callable[[int], Code]) -> State:
     _, contracted, contracted_at, used, used_at, available, available_at, *rest = row
     consumed, purchased, rest = rest[:_RISE], rest[_RISE : 2 * _RISE], rest[2 * _RISE :]
     up, last_code, last_poll, last_success, next_poll, retries, slow_downs, doubted, asked_again, *rest = rest
-    day, stamps, whole, hours, depletion, usual_day, history_days = rest
+    day, stamps, whole, hours, depletion, usual_day, history_days, topped_up, topped_up_at = rest
     return State(
         contracted=_figure(contracted, contracted_at),
         used=_figure(used, used_at),
@@ -143,6 +150,7 @@ def _state(row: _Row, codes: Callable[[int], Code]) -> State:
         depletion=depletion,
         usual_day=usual_day,
         history_days=history_days,
+        topped_up=_figure(topped_up, topped_up_at),
     )
 
 

@@ -24,7 +24,17 @@ _PAGE_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept-Language, Accept-Encoding",
 }
+_TABLE_HEADERS: Final = {
+    "Content-Type": "text/csv; charset=utf-8; header=present",
+    "Content-Disposition": 'attachment; filename="accounts.csv"',
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Encoding",
+}
 _START: Final = 8.0  # seconds that a request waits for the accounts; Prometheus waits 10 by default
+
+
+Languages = Sequence[tuple[str, float]]
+"""What a browser prefers, with qualities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,8 @@ class Endpoints:
 
     ``shown`` is set once the accounts are. ``config`` returns the running configuration, redacted, in UTF-8,
     ``None`` where it isn't loaded yet. ``overview`` returns the page for people, for the
-    parameters of its address and a browser's languages with their qualities. ``reload`` tells what is wrong
+    parameters of its address and a browser's languages with their qualities; ``account`` that of one account,
+    and whether there is one of this name; ``table`` the accounts as CSV. ``reload`` tells what is wrong
     with a new configuration, ``resume`` whether an account was suspended; both are ``None`` where they aren't
     allowed.
     """
@@ -42,8 +53,10 @@ class Endpoints:
     ready: Callable[[], bool]
     shown: asyncio.Event
     config: Callable[[], Awaitable[bytes | None]]
-    overview: Callable[[Mapping[str, str], Sequence[tuple[str, float]]], Awaitable[str]]
+    overview: Callable[[Mapping[str, str], Languages], Awaitable[str]]
     telemetry_path: str
+    account: Callable[[str, Mapping[str, str], Languages], Awaitable[tuple[bool, str]]] | None = None
+    table: Callable[[Mapping[str, str]], Awaitable[str]] | None = None
     reload: lifecycle.Reload | None = None
     resume: lifecycle.Resume | None = None
 
@@ -70,13 +83,35 @@ def application(
         from exporter.page import POLICY  # here, as most starts aren't followed by a look at the page
 
         await _shown(endpoints)
-        languages = qualities(request.headers.get("Accept-Language", ""))
-        page = await endpoints.overview(request.query, languages)
-        headers, body = {**_PAGE_HEADERS, "Content-Security-Policy": POLICY}, page.encode()
+        page = await endpoints.overview(request.query, _languages(request))
+        return await send(request, page, {**_PAGE_HEADERS, "Content-Security-Policy": POLICY})
+
+    async def account(request: web.Request) -> web.StreamResponse:
+        from exporter.page import POLICY
+
+        if endpoints.account is None:
+            raise web.HTTPNotFound
+        await _shown(endpoints)
+        # "." and ".." are no names in a path.
+        name = request.match_info["name"] or request.query.get("name", "")
+        found, page = await endpoints.account(name, request.query, _languages(request))
+        headers = {**_PAGE_HEADERS, "Content-Security-Policy": POLICY}
+        return await send(request, page, headers, status=200 if found else 404)
+
+    async def accounts(request: web.Request) -> web.StreamResponse:
+        if endpoints.table is None:
+            raise web.HTTPNotFound
+        await _shown(endpoints)
+        return await send(request, await endpoints.table(request.query), _TABLE_HEADERS)
+
+    async def send(
+        request: web.Request, text: str, given: Mapping[str, str], status: int = 200
+    ) -> web.StreamResponse:
+        headers, body = dict(given), text.encode()
         if accepts_gzip(request.headers.get("Accept-Encoding", "")):
             headers["Content-Encoding"] = "gzip"
             body = await asyncio.to_thread(gzip.compress, body, compresslevel=1)
-        return await deliveries.send(request, [body], headers)
+        return await deliveries.send(request, [body], headers, status)
 
     async def healthy(_request: web.Request) -> web.Response:
         return web.Response(text="Healthy.\n")
@@ -116,11 +151,18 @@ def application(
     app.router.add_get(endpoints.telemetry_path, metrics)
     if endpoints.telemetry_path != "/":
         app.router.add_get("/", home)
+    if endpoints.telemetry_path != "/accounts.csv":
+        app.router.add_get("/accounts.csv", accounts)
+    app.router.add_get("/account/{name:[^/]*}", account)
     app.router.add_get("/-/healthy", healthy)
     app.router.add_get("/-/ready", ready)
     app.router.add_get("/config", config)
     app.on_response_prepare.append(add_headers)
     return app
+
+
+def _languages(request: web.Request) -> Languages:
+    return qualities(request.headers.get("Accept-Language", ""))
 
 
 async def _shown(endpoints: Endpoints) -> None:

@@ -73,13 +73,13 @@ class Deliveries:
             self.served.discard(request.protocol)
 
     async def send(
-        self, request: web.Request, pieces: Sequence[bytes], headers: dict[str, str]
+        self, request: web.Request, pieces: Sequence[bytes], headers: dict[str, str], status: int = 200
     ) -> web.StreamResponse:
         """Send a body in pieces. A client that doesn't read holds these, and copies of few chunks."""
         length = sum(map(len, pieces))
         if length < _SMALL:
-            return web.Response(body=b"".join(pieces), headers=headers)
-        response = web.StreamResponse(headers=headers)
+            return web.Response(body=b"".join(pieces), headers=headers, status=status)
+        response = web.StreamResponse(headers=headers, status=status)
         response.content_length = length
         await response.prepare(request)
         transport = request.transport

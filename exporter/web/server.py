@@ -48,6 +48,8 @@ class Server:
         metrics: ExporterMetrics,
         max_requests: int = MAX_REQUESTS,
     ) -> None:
+        self.url = ""
+        """Where it can be reached from this machine, once it listens."""
         self._addresses = addresses
         self._path = web_config
         self._log = log
@@ -93,7 +95,9 @@ class Server:
                 shown.append(shown_address(listener))
         scheme = "https" if self._config.tls else "http"
         for address in shown:
-            self._log.info("listening", address=address, url=f"{scheme}://{reachable(address)}/")
+            url = f"{scheme}://{reachable(address)}/"
+            self.url = self.url or url
+            self._log.info("listening", address=address, url=url)
 
     async def stop(self) -> None:
         """Close all connections; those that are being answered have a moment to end."""

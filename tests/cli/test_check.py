@@ -71,6 +71,14 @@ acme: 200: completed successfully.
   used             11,950
   available            50
   {}"""
+LOW = BALANCE.replace("200: completed successfully", "few stamps").format
+CRITICAL = BALANCE.replace("200: completed successfully", "critical balance").format
+RESUME = """
+  Once that is done, reload with another credential, or for one new try with the same one:
+    cfdi-stamps-exporter check --resume acme"""
+SUSPENDED = f"""
+  So the account is suspended: this exporter doesn't try its login any more, which could have
+  the provider lock it.{RESUME}"""
 MAY_COUNT = """
   The provider may have counted it as a failed login: the guard counts it for an hour
   or longer, unless a login is accepted before."""
@@ -78,22 +86,22 @@ MAY_COUNT = """
 
 class TestWords:
     @pytest.mark.parametrize(
-        ("warning", "critical", "line"),
+        ("warning", "critical", "text"),
         [
-            (None, None, "Nothing to do."),
-            (50, 10, "Nothing to do."),
-            (51, 10, "That is below the warning threshold of 51.\n  Nothing to do."),
-            (2_000, 100, "That is below the critical threshold of 100.\n  Nothing to do."),
+            (None, None, BALANCE.format("Nothing to do.")),
+            (50, 10, BALANCE.format("Nothing to do.")),
+            (51, 10, LOW("That is below the warning threshold of 51.\n  Buy stamps this week.")),
+            (2_000, 100, CRITICAL("That is below the critical threshold of 100.\n  Buy stamps today.")),
         ],
     )
     async def test_a_balance(
-        self, ask: Ask, provider: ScriptedProvider, warning: int | None, critical: int | None, line: str
+        self, ask: Ask, provider: ScriptedProvider, warning: int | None, critical: int | None, text: str
     ) -> None:
-        """With what the thresholds say of it."""
+        """With what the thresholds say of it: a low one is no success, and there is something to do."""
         provider.script = [reading(200, 12_000, 11_950, 50)]
         report = await ask(replace(account(), warning=warning, critical=critical))
         assert report.ok
-        assert report.text == BALANCE.format(line)
+        assert report.text == text
 
     @pytest.mark.parametrize(
         ("outcome", "ok", "text"),
@@ -121,6 +129,7 @@ class TestWords:
                 (
                     "acme: 602: the account is locked.\n"
                     "  Have the provider unlock it, check the credential, then resume the account."
+                    f"{SUSPENDED}"
                 ),
             ),
             (
@@ -218,8 +227,7 @@ class TestGuard:
         assert report.text == (
             "acme: not asked: suspended since 2023-11-14 22:28:20 UTC, when the provider answered\n"
             "  601: the user name or the password is wrong.\n"
-            "  Correct the credential in the configuration, then reload.\n"
-            "  Once that is done, lift the suspension: reload with another credential, or check --resume."
+            f"  Correct the credential in the configuration, then reload.{RESUME}"
         )
         assert [login.at - began for login in provider.logins] == [0, INTERVAL]
 
@@ -263,8 +271,8 @@ class TestGuard:
             assert (report.ok, report.colour) == (False, check.Colour.BAD)
             assert report.text == (
                 "acme: not asked: what became of the last tries isn't known, and they may have been "
-                "refused.\n  The guard allows the next one at 2023-11-14 23:28:20 UTC. For one now: "
-                "check --resume, once an hour."
+                "refused.\n  The guard allows the next one at 2023-11-14 23:28:20 UTC. For one now, "
+                "once an hour:\n    cfdi-stamps-exporter check --resume acme"
             )
         clock.advance(HOUR - INTERVAL - 1)
         assert "not asked" in (await ask(account(RIGHT))).text

@@ -72,7 +72,7 @@ WRONG = [
     ),
     ("chekc", "", "unknown command: chekc, did you mean check?"),
     ("serve", "", "unknown command: serve"),
-    ("check", " check", "the following arguments are required: NAME"),
+    ("check", " check", "say which account: NAME, or --all"),
     ("check a b", " check", "unknown argument: b"),
     ("check a --resum", " check", "unknown flag: --resum, did you mean --resume?"),
     ("check demo --resum", " check", "unknown flag: --resum, did you mean --resume?"),

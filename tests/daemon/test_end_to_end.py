@@ -20,7 +20,6 @@ from tests.support.peers import (
     eventually,
     promtool_check_metrics,
 )
-from tests.support.peers.daemon import EXPORTER
 from tests.support.series import shown_when, total
 from tests.support.simulation import control, running
 
@@ -264,9 +263,8 @@ def test_the_command_on_the_page_lifts_the_suspension(daemon: DaemonFactory, tmp
         shown_when(exporter, lambda shown: shown.get('cfdi_account_suspended{account="code-602"}') == 1)
         account.code = 200
         (command,) = re.findall("<code><bdi>(.*?)</bdi></code>", exporter.get("/").text)
-        program, *words = shlex.split(html.unescape(command))
-        assert program == "cfdi-stamps-exporter"
-        done = subprocess.run([*EXPORTER, *words], capture_output=True, text=True, check=False, cwd="/")
+        words = shlex.split(html.unescape(command))
+        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("code-602: 200: completed successfully.")
         assert account.calls == 2
@@ -280,5 +278,11 @@ def test_the_demo_has_metrics_within_ten_seconds(daemon: DaemonFactory) -> None:
     metrics = shown_when(exporter, lambda shown: balance in shown, timeout=10)
     assert metrics['cfdi_account_info{account="healthy",pac_environment="simulated",team="demo"}'] == 1
     assert "SIMULATED" in exporter.log
+    assert "The provider is simulated" in exporter.get("/").text
+    shown_when(exporter, lambda shown: shown.get('cfdi_account_suspended{account="wrong-password"}') == 1)
+    shown_when(exporter, lambda shown: 'cfdi_stamps_depletion_timestamp_seconds{account="healthy"}' in shown)
+    (command,) = re.findall("<code><bdi>(curl .*?)</bdi></code>", exporter.get("/?q=wrong").text)
+    done = subprocess.run(shlex.split(html.unescape(command)), capture_output=True, text=True, check=False)
+    assert done.stdout == "resumed: one new try\n"
     assert "http://127.0.0.1" in exporter.log
     assert exporter.stop() == 0

@@ -5,26 +5,20 @@ import base64
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from html.parser import HTMLParser
 from itertools import pairwise
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.account.login import Login
 from exporter.account.outcome import Effect, Failure, Reading, Reason
-from exporter.account.state import Figure, State, Suspension
+from exporter.account.state import Figure, State
 from exporter.page import POLICY, Overview, Site
 from exporter.page.board import board, find
-from exporter.page.document import document
 from exporter.page.english import ENGLISH
 from exporter.page.moments import span
-from exporter.page.overview import texts_for
 from exporter.page.query import Query, preferred
 from exporter.page.spanish import SPANISH
 from exporter.page.standing import Condition, standing
@@ -34,97 +28,23 @@ from exporter.polling.accounts import Accounts, Monitored
 from exporter.provider.solucion_factible.codes import CODES, code
 from tests.support.peers import FakeClock
 from tests.support.rig import ENVIRONMENT, account, reading
-
-if TYPE_CHECKING:
-    from exporter.config import Account
-
-SITE = Site("1.2.3", "/metrics")
-NOW = FakeClock().time()
-EARLIER = NOW - 120.0
-LONG_AGO = NOW - 10 * 900.0
-
-WELL = State(
-    contracted=Figure(5000, EARLIER),
-    used=Figure(1000, EARLIER),
-    available=Figure(4000, EARLIER),
-    up=True,
-    last_outcome=reading(200, 5000, 1000, 4000),
-    last_code=code(200),
-    last_poll=EARLIER,
-    last_success=EARLIER,
-    next_poll=NOW + 780.0,
-)
-TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
-FAILING = replace(WELL, up=False, last_outcome=TIMEOUT)
-OLD = replace(WELL, available=Figure(4000, LONG_AGO), contracted=Figure(5000, LONG_AGO))
-SUSPENDED = replace(
+from tests.support.standings import (
+    BLOCKED,
+    EARLIER,
+    FAILING,
+    LONG_AGO,
+    NOW,
+    OLD,
+    SITE,
+    SUSPENDED,
+    TIMEOUT,
     WELL,
-    up=False,
-    last_outcome=reading(602),
-    last_code=code(602),
-    suspension=Suspension(code(602), EARLIER),
-    next_poll=None,
+    Document,
+    drawn,
+    left,
+    monitored,
+    shown,
 )
-BLOCKED = replace(WELL, up=False, last_outcome=TIMEOUT, next_poll=NOW + 3000.0, blocked=True)
-
-
-def left(stamps: int, state: State = WELL) -> State:
-    return replace(state, available=Figure(stamps, EARLIER))
-
-
-def monitored(name: str = "acme", state: State = WELL, **changes: object) -> Monitored:
-    """An account with thresholds of 500 and 100 stamps."""
-    known: Account = replace(account(name=name), **{"warning": 500, "critical": 100, **changes})  # type: ignore[arg-type]
-    return Monitored(known, Login(known.guard_key, known.password, known), state)
-
-
-class Document(HTMLParser):
-    """A page taken apart: its elements with their attributes, and its texts with the elements they are in."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.source = page
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.names: list[str] = []  # of the accounts, in their order
-        self.within: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "input"):
-            self.within.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.within.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.within and self.within[-1] != "style":
-            self.texts.append((self.within[-1], data))
-        if "h3" in self.within:
-            self.names.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(text for _, text in self.texts).split())
-
-    @property
-    def tags(self) -> list[str]:
-        return [tag for tag, _ in self.elements]
-
-    def all(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements that have these."""
-        return [found for name, found in self.elements if name == tag and attributes.items() <= found.items()]
-
-
-def shown(
-    accounts: Iterable[Monitored], languages: Sequence[tuple[str, float]] = (), **parameters: str
-) -> Document:
-    """The page of these accounts."""
-    query = Query.read(parameters)
-    return Document(document(board(accounts, NOW), query, texts_for(query, languages), SITE))
-
 
 # How an account stands. -----------------------------------------------------------------------------------
 
@@ -186,18 +106,18 @@ WORDS = [
     (WELL, ["OK", "4,000 of 5,000 stamps", "80%", "answered 200: completed successfully."]),
     (WELL, ["Polled 2 min ago (22:11:20 UTC)", "Next poll: in 13 min (22:26:20 UTC)"]),
     (WELL, ["warning below 500", "critical below 100"]),
-    (left(60), ["Critical", "below the critical threshold", "60 of 5,000 stamps", "1%"]),
+    (left(60), ["Critical balance", "below the critical threshold", "60 of 5,000 stamps", "1%"]),
     (left(7), ["7 of 5,000 stamps", "<1%"]),
-    (left(400), ["Low", "below the warning threshold"]),
-    (left(0), ["Exhausted", "0 of 5,000 stamps", "Buy stamps: invoicing has stopped."]),
+    (left(400), ["Few stamps", "below the warning threshold"]),
+    (left(0), ["Out of stamps", "0 of 5,000 stamps", "Buy stamps: invoicing has stopped."]),
     (FAILING, ["Failing", "no balance since 22:11:20 UTC (2 min ago)", "No answer (timeout): no com"]),
     (replace(State(), up=False, last_outcome=TIMEOUT, last_poll=EARLIER), ["no balance so far", "unknown"]),
-    (OLD, ["Stale", "older than 45 min", "unknown last known: 4,000, 2 h 30 min ago (19:43:20 UTC)"]),
+    (OLD, ["Old balance", "older than 45 min", "unknown last known: 4,000, 2 h 30 min ago (19:43:20 UTC)"]),
     (State(next_poll=NOW + 5), ["Not yet polled", "unknown", "No answer so far.", "Polled never", "in 5 s"]),
-    (SUSPENDED, ["since 22:11:20 UTC (2 min ago)", "answered 602: the account is locked."]),
-    (SUSPENDED, ["To lift the suspension: Have the provider unlock it", "Next poll: none while suspended"]),
+    (SUSPENDED, ["no polls since 22:11:20 UTC (2 min ago)", "answered 602: the account is locked."]),
+    (SUSPENDED, ["To poll it again: Have the provider unlock it", "Next poll: none while paused"]),
     (SUSPENDED, ["cfdi-stamps-exporter check --resume acme"]),
-    (BLOCKED, ["Suspended", "waiting: what became of the last tries isn't known"]),
+    (BLOCKED, ["Paused", "polls wait: what became of the last tries isn't known"]),
     (BLOCKED, ["They may have been refused, and too many refusals lock the account, so the exporter waits."]),
     (BLOCKED, ["Next try: in 50 min (23:03:20 UTC).", "Next poll: in 50 min (23:03:20 UTC)"]),
     (BLOCKED, ["To try sooner: Check the credential. Then, once an hour at most: cfdi-stamps-exporter"]),
@@ -278,11 +198,12 @@ def test_a_name_in_the_command_is_quoted_for_a_shell() -> None:
 
 
 def test_the_command_is_the_one_that_the_daemon_gives() -> None:
-    site = Site("1.2.3", "/metrics", ("cfdi-stamps-exporter", "check", "--config.file=/etc/c d.yaml"))
+    site = Site(
+        "1.2.3", "/metrics", lambda name: f"/opt/x check '--config.file=/etc/c d.yaml' --resume {name}"
+    )
     for state in (SUSPENDED, BLOCKED):
-        whole = board([monitored("acme", state)], NOW)
-        page = Document(document(whole, Query(), ENGLISH, site))
-        assert "cfdi-stamps-exporter check '--config.file=/etc/c d.yaml' --resume acme" in page.text
+        page = Document(drawn([monitored("acme", state)], site=site))
+        assert "/opt/x check '--config.file=/etc/c d.yaml' --resume acme" in page.text
 
 
 def test_nothing_on_the_page_can_cause_a_login() -> None:
@@ -339,7 +260,7 @@ def test_the_worst_is_on_top_and_of_equals_that_with_the_smallest_share_left() -
         monitored("z suspended", SUSPENDED),
         monitored("also well"),
     ]
-    order = ["z suspended", "empty", "critical", "lower", "low", "failing", "b failing", "old", "new"]
+    order = ["empty", "critical", "lower", "low", "z suspended", "failing", "b failing", "old", "new"]
     order += ["also well", "well", "better", "no share"]
     assert shown(accounts).names == order
     assert shown(reversed(accounts)).names == order
@@ -417,8 +338,8 @@ def test_a_state_chooses_its_accounts_and_is_marked() -> None:
     accounts = [*MANY, monitored("low", left(400)), monitored("empty", left(0))]
     page = shown(accounts, state="low")
     assert page.names == ["low"]
-    [link] = page.all("a", **{"aria-current": "true"})
-    assert link["href"] == "?state=low"
+    [link, order] = page.all("a", **{"aria-current": "true"})
+    assert (link["href"], order["href"]) == ("?state=low", "?state=low")
     assert "13 All" in page.text
     assert shown(accounts, state="nonsense").names == shown(accounts).names
     assert shown(accounts, state="failing").names == []
@@ -532,11 +453,11 @@ def test_ten_thousand_accounts_are_a_page_of_a_hundred_soon() -> None:
     """It takes some 50 ms; the limit is for noisy machines."""
     accounts = [monitored(f"n{place:05}", left(place % 5000)) for place in range(10_000)]
     started = time.process_time()
-    page = document(board(accounts, NOW), Query(), ENGLISH, SITE)
+    page = drawn(accounts)
     assert time.process_time() - started < 2.0
     assert len(Document(page).names) == 100
     assert len(page) < 400_000
-    assert len(find(board(accounts, NOW), "n0999", None, 1).standings) == 10
+    assert len(find(board(accounts, NOW), Query("n0999")).standings) == 10
 
 
 # Languages. -----------------------------------------------------------------------------------------------
@@ -577,14 +498,14 @@ def test_the_page_in_spanish() -> None:
     for words in (
         "Timbres CFDI",
         "3 cuentas requieren atención",
-        "Suspendida",
-        "desde 22:11:20 UTC (hace 2 min)",
+        "En pausa: consultas detenidas",
+        "sin consultas desde 22:11:20 UTC (hace 2 min), para proteger la cuenta",
         "El proveedor respondió 602: la cuenta está bloqueada.",
-        "Para levantar la suspensión:",
+        "Para volver a consultarla:",
         "Sin respuesta (tiempo agotado): no complete answer within 60 s.",
         "Próxima consulta: en 13 min",
-        "advertencia bajo 500",
-        "en espera: no se conoce el resultado de los últimos intentos",
+        "aviso: menos de 500",
+        "consultas en espera: no se conoce el resultado de los últimos intentos",
         "Pueden haber sido rechazados, y demasiados rechazos bloquean la cuenta; por eso el exportador",
         "Próximo intento: en 50 min (23:03:20 UTC).",
         "Para intentarlo antes: Revise la credencial. Después, una vez por hora como máximo: cfdi-stamps",
@@ -648,7 +569,7 @@ def check_that_it_is_text(text: str) -> None:
     page, harmless = page_with(text), page_with("x")
     assert page.tags == harmless.tags
     outside = [one for tag, one in page.texts if tag == "bdi"]
-    assert outside[:3] == [text, text, f"team={text}"]
+    assert outside[:4] == [text, text, text, f"team={text}"]  # the first one among the totals
     assert f"(TLS): {text}." in "".join(one for _, one in page.texts)
     for (_, attributes), (_, expected) in zip(page.elements, harmless.elements, strict=True):
         assert attributes.keys() - {"title"} == expected.keys()
@@ -706,7 +627,7 @@ def test_it_is_in_order_for_screen_readers() -> None:
         assert page.tags.count(landmark) == 1
     levels = [int(tag[1]) for tag in page.tags if re.fullmatch("h[1-6]", tag)]
     assert all(after - before <= 1 for before, after in pairwise(levels))
-    assert [nav["aria-label"] for nav in page.all("nav")] == ["Accounts", "More pages"]
+    assert [nav["aria-label"] for nav in page.all("nav")] == ["Accounts", "Order", "More pages"]
     assert all("aria-label" in svg or svg.get("aria-hidden") == "true" for svg in page.all("svg"))
     assert page.all("label", **{"for": "q"})
     assert page.all("input", id="q")
@@ -719,7 +640,7 @@ def test_it_is_in_order_for_screen_readers() -> None:
 
 
 def test_it_links_to_the_other_pages_and_says_the_version() -> None:
-    page = Document(document(board([], NOW), Query(), ENGLISH, Site("1.2.3", '/probe/"stamps"')))
+    page = Document(drawn([], site=Site("1.2.3", '/probe/"stamps"')))
     assert [link["href"] for link in page.all("a")][-4:] == [
         './probe/"stamps"',
         "./config",

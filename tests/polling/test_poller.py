@@ -4,6 +4,7 @@ import asyncio
 import io
 import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,9 @@ def events(life: Life) -> list[dict[str, str]]:
     return [{key: value for key, value in line.items() if key not in ("time", "level")} for line in lines]
 
 
+FIRST = {"msg": "first balance", "account": "acme", "available": "600"}
+
+
 def messages(life: Life) -> list[str]:
     return [event["msg"] for event in events(life)]
 
@@ -75,13 +79,13 @@ class TestTelling:
         """Good or bad: what doesn't change is said once."""
         life = await rig.start(account())
         await life.poll_until_idle(3)
-        assert messages(life) == []
+        assert events(life) == [FIRST]
         rig.provider.script = [sent(), sent(), Failure(Reason.HTTP, "HTTP status 502"), GOOD, GOOD]
         await life.poll_until_idle(5)
-        assert events(life) == [
+        assert events(life)[1:] == [
             {"msg": "poll failed", "account": "acme", "reason": "timeout", "detail": "no answer"},
             {"msg": "poll failed", "account": "acme", "reason": "http", "detail": "HTTP status 502"},
-            {"msg": "account recovered", "account": "acme"},
+            {"msg": "account recovered", "account": "acme", "available": "600"},
         ]
 
     async def test_quiet_while_only_the_words_for_a_failure_change(self, rig: Rig) -> None:
@@ -93,7 +97,44 @@ class TestTelling:
             for number in (1, 2, 1, 3)
         ]
         await life.poll_until_idle(4)
-        assert messages(life) == ["poll failed"]
+        assert messages(life) == ["first balance", "poll failed"]
+
+    async def test_the_first_balance_is_told_after_a_start_and_after_a_change(self, rig: Rig) -> None:
+        """So that whoever looks sees that it works; and no more than that."""
+        life = await rig.start(account())
+        await life.poll_until_idle(3)
+        assert events(life) == [FIRST]
+        await life.use(replace(account(), warning=700))
+        await life.poll_until_idle(3)
+        assert events(life) == [FIRST, FIRST]
+        await life.stop()
+        life = await rig.start(account())
+        await life.poll_until_idle(3)
+        assert events(life) == [FIRST]
+
+    async def test_an_account_that_flaps_is_summed_up(self, rig: Rig) -> None:
+        """Once an hour, as long as it goes on; then its changes are told again."""
+        life = await rig.start(account(interval=60.0))
+        rig.provider.script = [GOOD, reading(500)] * 100
+        await life.poll_until_idle(41)
+        told = messages(life)
+        assert told[:7] == ["first balance", *["poll failed", "account recovered"] * 3]
+        assert set(told[7:]) == {"account flaps"}
+        assert len(told[7:]) == 1
+        assert events(life)[7]["changes"] == "7"
+        rig.clock.advance(3600)
+        await life.poll_until_idle(4)
+        assert messages(life)[8:] == ["account flaps"]
+        rig.provider.script = []
+        for _ in range(2):
+            rig.clock.advance(3600)
+            await life.poll_until_idle(2)
+        rig.provider.script = [reading(500)]
+        await life.poll_until_idle(2)
+        rig.clock.advance(3600)
+        rig.provider.script = [reading(500)]
+        await life.poll_until_idle(2)
+        assert messages(life)[9:][-2:] == ["poll failed", "account recovered"]
 
     async def test_a_sudden_0_is_asked_about_after_a_minute(self, rig: Rig) -> None:
         """Through the gate, as any poll; it is said, and a second such answer is believed."""
@@ -101,7 +142,7 @@ class TestTelling:
         await life.poll()
         rig.provider.script = [reading(200, 1000, 1000, 0), reading(200, 1000, 1000, 0)]
         await life.poll()
-        assert events(life) == [
+        assert events(life)[1:] == [
             {"msg": "balance doubted", "account": "acme", "available": "0", "last": "600"}
         ]
         doubted = life.state()
@@ -110,7 +151,7 @@ class TestTelling:
         assert second - first == 60
         assert doubted.available
         assert life.state().available != doubted.available
-        assert len(messages(life)) == 1
+        assert len(messages(life)) == 2
 
     async def test_a_restart_between_a_0_and_its_confirmation(self, rig: Rig) -> None:
         """Neither forgets that it was doubted nor asks sooner."""
@@ -159,14 +200,18 @@ class TestTelling:
             "meaning": "the user name or the password is wrong",
             "effect": "no login is tried any more, so that the provider doesn't lock the account",
             "advice": "Correct the credential in the configuration, then reload.",
-            "resume": "after that: a reload with another credential, or check --resume acme",
+            "resume": (
+                "after that: a reload with another credential, or cfdi-stamps-exporter check --resume acme"
+            ),
         }
 
     async def test_the_name_in_the_command_is_quoted_for_a_shell(self, rig: Rig) -> None:
         life = await rig.start(account(WRONG, "a  b; $(reboot)"))
         for _ in range(2):
             await life.poll("a  b; $(reboot)")
-        assert events(life)[-1]["resume"].endswith(" or check --resume 'a  b; $(reboot)'")
+        assert events(life)[-1]["resume"].endswith(
+            " or cfdi-stamps-exporter check --resume 'a  b; $(reboot)'"
+        )
 
     async def test_after_a_restart_it_is_said_again(self, rig: Rig) -> None:
         """Once: whoever looks at the new process' log only must find it."""
@@ -283,7 +328,7 @@ class TestCrashes:
         assert life.poller.crashed("acme", ValueError("a bug")) == delay
         assert life.state().up is False
         assert life.state().next_poll == rig.clock.time() + delay
-        assert events(life) == [
+        assert events(life)[1:] == [
             {"msg": "poll crashed", "account": "acme", "error": "ValueError", "place": "unknown"}
         ]
 

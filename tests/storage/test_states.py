@@ -50,6 +50,7 @@ STATES = st.builds(
     depletion=st.none() | TIMES,
     usual_day=st.none() | st.floats(0, 1e9),
     history_days=st.none() | st.integers(0, 400),
+    topped_up=FIGURES,
 )
 
 
@@ -128,7 +129,7 @@ def test_every_field_is_kept_or_known_not_to_be() -> None:
     """So that a new one isn't forgotten here."""
     not_kept = {"suspension", "blocked", "responses", "failures", "last_outcome", "profile"}
     kept = {field.name for field in fields(State)} - not_kept
-    assert len(kept) == 18
+    assert len(kept) == 19
 
 
 @pytest.mark.parametrize("ahead", [0.5, 60.0])

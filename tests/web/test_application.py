@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from html import escape
 from pathlib import Path
 
 import aiohttp
@@ -16,11 +17,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from exporter import __version__, page
 from exporter.exposition.exposition import CONTENT_TYPES, Exposition
 from exporter.metrics import ExporterMetrics
 from exporter.page import Overview
+from exporter.page.query import Query
 from exporter.polling.accounts import Accounts
 from exporter.web import delivery
 from exporter.web.addresses import bind, shown_address, split_address
@@ -31,6 +34,7 @@ from exporter.web.delivery import Deliveries
 from exporter.web.negotiation import accepts_gzip, prefers_openmetrics
 from exporter.web.protection import Protection
 from tests.support.peers import FakeClock, happened
+from tests.support.standings import monitored
 
 PROMETHEUS_2_42 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -111,6 +115,9 @@ def test_gzip_is_sent_to_those_alone_that_take_it(accept_encoding: str, expected
     assert accepts_gzip(accept_encoding) is expected
 
 
+NAMES = ("acme", "a b", "a/b", "100%25", "ñ+?&#", "..", ".", "-x", "a%2Fb", "<b>")
+
+
 class Site:
     """The exporter's pages on a real server, and a client that decodes nothing."""
 
@@ -118,12 +125,18 @@ class Site:
         self.is_ready = True
         self.metrics = ExporterMetrics("abc123")
         self.exposition = exposition or Exposition(self.metrics, time)
+        accounts = Accounts()
+        for name in NAMES:
+            accounts.put(monitored(name))
+        self.pages = Overview(accounts, FakeClock(), page.Site(__version__, telemetry_path))
         endpoints = Endpoints(
             exposition=self.exposition,
             ready=lambda: self.is_ready,
             shown=happened(),
             config=self._config,
-            overview=Overview(Accounts(), FakeClock(), page.Site(__version__, telemetry_path)),
+            overview=self.pages,
+            account=self.pages.account,
+            table=self.pages.table,
             telemetry_path=telemetry_path,
         )
         self.application = application(endpoints, Protection(BasicAuth({}), {}), Deliveries())
@@ -208,6 +221,8 @@ PAGES = [
     ("/-/healthy", "text/plain; charset=utf-8"),
     ("/-/ready", "text/plain; charset=utf-8"),
     ("/config", "text/plain; charset=utf-8"),
+    ("/account/acme", "text/html; charset=utf-8"),
+    ("/accounts.csv", "text/csv; charset=utf-8; header=present"),
 ]
 
 
@@ -281,6 +296,49 @@ async def test_the_page_for_people_links_to_the_others(site: Site) -> None:
     assert __version__.encode() in body
     for path in ("/metrics", "/config", "/-/healthy", "/-/ready"):
         assert f'href=".{path}"'.encode() in body
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_each_account_has_a_page_whatever_its_name(site: Site, name: str) -> None:
+    """By the address that the list gives it, as a browser resolves it."""
+    address = Query().account(name)
+    url = URL(str(site.server.make_url("/"))).join(URL(address, encoded=True))
+    async with aiohttp.ClientSession() as client, client.get(url) as response:
+        text = await response.text()
+        assert response.status == 200
+        assert f"<h1><bdi>{escape(name)}</bdi></h1>" in text
+        assert 'href="../metrics"' in text
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/account/nobody", "/account/", "/account/%00", "/account/?name=nobody"])
+async def test_an_account_that_is_not_there(site: Site, path: str) -> None:
+    response, body = await site.ask(path)
+    assert response.status == 404
+    assert b"There is no account of this name" in body
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["/account/a/b", "/account", "/accounts", "/accounts.csv/"])
+async def test_what_is_no_page_of_an_account(site: Site, path: str) -> None:
+    assert (await site.ask(path))[0].status == 404
+
+
+async def test_the_accounts_as_a_file(site: Site) -> None:
+    """Which a browser saves, compressed where it takes that."""
+    response, body = await site.ask("/accounts.csv?q=acme", Accept_Encoding="gzip")
+    assert response.headers["Content-Disposition"] == 'attachment; filename="accounts.csv"'
+    assert response.headers["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(body).count(b"\r\n") == 2
+
+
+@pytest.mark.parametrize("path", ["/accounts.csv", "/account/acme"])
+async def test_metrics_may_be_anywhere(path: str) -> None:
+    """An installation may have them there already."""
+    async with serving(Site(path)) as site:
+        assert (await site.ask(path))[0].headers["Content-Type"] == CONTENT_TYPES["text"]
+        assert (await site.ask("/"))[0].status == 200
 
 
 async def test_another_telemetry_path_is_served_and_linked_to() -> None:
