@@ -1,6 +1,5 @@
 """The demonstration: the real daemon polls the simulated provider over SOAP. And that provider alone."""
 
-import sqlite3
 import tempfile
 import time
 from dataclasses import replace
@@ -75,7 +74,9 @@ async def run(options: daemon.Options, log: FilteringBoundLogger) -> None:
             simulated_seconds_a_second=SPEED,
         )
         config = _config(simulator.wsdl_url)
-        options = replace(options, prepare=lambda db: _remember(db, config, time.time()))
+        now = time.time()
+        known = _known(config, now)
+        options = replace(options, prepare=lambda db: days.add_all(db, known, now))
         await daemon.run(lambda: _config(simulator.wsdl_url), options, log)
     finally:
         await simulator.stop()
@@ -101,14 +102,17 @@ async def run_simulator(
             await simulator.stop()
 
 
-def _remember(connection: sqlite3.Connection, config: Config, now: float) -> None:
-    """Have the daemon know weeks of use: without them there is no forecast before a day has passed."""
+def _known(config: Config, now: float) -> dict[str, dict[int, int]]:
+    """Return weeks of use by login and day: without them there is no forecast before a day has passed."""
     zone = ZoneInfo(config.calendar.timezone)
     today = datetime.fromtimestamp(now, zone).date().toordinal()
-    for account in config.accounts:
-        if a_day := _A_DAY.get(account.name):
-            known = {day: _used_on(date.fromordinal(day), a_day) for day in range(today - KNOWN, today)}
-            days.add(connection, account.guard_key, known, b"", now)
+    return {
+        account.guard_key: {
+            day: _used_on(date.fromordinal(day), a_day) for day in range(today - KNOWN, today)
+        }
+        for account in config.accounts
+        if (a_day := _A_DAY.get(account.name))
+    }
 
 
 def _used_on(day: date, a_day: int) -> int:

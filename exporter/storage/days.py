@@ -123,6 +123,12 @@ def add(connection: sqlite3.Connection, key: str, known: Mapping[int, int], hour
     return len(known.keys() - before.known().keys())
 
 
+def add_all(connection: sqlite3.Connection, known: Mapping[str, Mapping[int, int]], now: float) -> None:
+    """Add days of several accounts, by key, as ``add`` does."""
+    for key, of_account in known.items():
+        add(connection, key, of_account, b"", now)
+
+
 def added(connection: sqlite3.Connection) -> dict[str, float]:
     """Return the keys of accounts to which days were added by hand, and when (Unix time)."""
     rows = connection.execute("SELECT key, changed FROM use_of_days WHERE changed IS NOT NULL")
