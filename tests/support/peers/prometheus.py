@@ -147,5 +147,5 @@ def promtool_check_metrics(text: str) -> str:
         ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False, timeout=30
     )
     output = run.stdout + run.stderr
-    assert run.returncode == 0, f"promtool exit {run.returncode}:\n{output}"
+    assert run.returncode in (0, 3), f"promtool exit {run.returncode}:\n{output}"  # 3: it has complaints
     return output
