@@ -14,7 +14,7 @@ from bench.backtest.kinds import KINDS
 from bench.backtest.life import Life, hour_of, lives
 from bench.backtest.picture import PICTURE, picture
 from bench.backtest.report import document, inserted
-from bench.backtest.rivals import Levels, forecast, last_28_days, predict_linear, thresholds, earlier_rules
+from bench.backtest.rivals import Levels, earlier_rules, forecast, last_28_days, predict_linear, thresholds
 from bench.backtest.run import run
 from bench.backtest.score import score
 from exporter.account.forecast import depletion, profile
@@ -93,7 +93,7 @@ class TestRivals:
 
 @pytest.mark.peer("prometheus")
 def test_the_earlier_rules_are_those_of_the_rule_files(tmp_path: Path) -> None:
-    """promtool, on the rules as they were and one company's counter, finds the days left that the replica does."""
+    """promtool, on a kept copy and one company's counter, finds the days left that the replica does."""
     life = one_life("office, payroll")
     days = 45
     levels = earlier_rules()(life)
