@@ -1,4 +1,4 @@
-"""What `make tools` installs (Helm, kubectl, nfpm, the Prometheus operator's schemas), and newer peers beside Debian's."""
+"""Programs that no package of the distribution has: what `make tools` installs, and sid's Prometheus."""
 
 import shutil
 
