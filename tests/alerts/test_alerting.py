@@ -75,7 +75,7 @@ def give_past(folder: Path, config: str, storage: Path) -> None:
     days = [f"{FORESEEN},{today - timedelta(days=back)},1000" for back in range(1, 61)]
     (folder / "past.csv").write_text("\n".join(["account,day,stamps", *days]))
     flags = [f"--config.file={folder / 'past.yaml'}", f"--storage.path={storage}"]
-    command = [*EXPORTER, "history", "import", folder / "past.csv", *flags]
+    command: list[str | Path] = [*EXPORTER, "history", "import", folder / "past.csv", *flags]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 

@@ -148,7 +148,7 @@ def test_the_alert_goes_by_the_limits_of_the_backtest(severity: str, tmp_path: P
             runs_out = depletion(made, int(balance), life.start + hour * 3600, 0)
             depletions[name].append((runs_out or 1e12) - origin)
     ends = [life.calendar.next_business_day_end(origin + day * 86400) - origin for day in range(len(days))]
-    series = {
+    series: dict[str, list[float]] = {
         **{
             f"account:cfdi_stamps_depletion:last{{{account.format(name)}}}": values
             for name, values in depletions.items()
