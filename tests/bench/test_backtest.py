@@ -2,7 +2,7 @@
 
 import subprocess
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import accumulate
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from bench.backtest.run import run
 from bench.backtest.score import score
 from exporter.account.forecast import depletion, profile
 from exporter.account.resemblance import timetable
+from tests.support.alerts import alerts
 from tests.support.calendars import mexican
 from tests.support.places import ROOT
 
@@ -93,7 +94,7 @@ class TestRivals:
 
 @pytest.mark.peer("prometheus")
 def test_the_earlier_rules_are_those_of_the_rule_files(tmp_path: Path) -> None:
-    """promtool, on the rules as they were and one company's counter, finds the replica's days left."""
+    """promtool, on a kept copy and one company's counter, finds the days left that the replica does."""
     life = one_life("office, payroll")
     days = 45
     levels = earlier_rules()(life)
@@ -125,12 +126,70 @@ def test_the_earlier_rules_are_those_of_the_rule_files(tmp_path: Path) -> None:
     earlier = yaml.safe_load(EARLIER_RULES.read_text(encoding="utf-8"))["groups"]
     groups = [group for group in earlier if group["name"] == "cfdi-consumption"]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
-    content = {"rule_files": ["rules.yml"], "evaluation_interval": "15m", "tests": [story]}
-    file = tmp_path / "replica.yml"
+    content: dict[str, object] = {"rule_files": ["rules.yml"], "evaluation_interval": "15m", "tests": [story]}
+    assert promtool(content, tmp_path) == ""
+
+
+@pytest.mark.peer("prometheus")
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+def test_the_alert_goes_by_the_limits_of_the_backtest(severity: str, tmp_path: Path) -> None:
+    """On every day of three weeks: just below the level of the backtest it fires, just above it doesn't."""
+    life = one_life("office, payroll")
+    levels = getattr(forecast(life), severity)
+    days = range(40, 61)
+    origin = life.start + life.midnights[days[0]] * 3600  # promtool's time begins at 0
+    account = 'account="{}", pac_environment="production"'
+    depletions: dict[str, list[float]] = {"below": [], "above": []}
+    for day in days:
+        use: list[int | None] = [life.of_day(past) for past in range(day)]
+        made = profile(use, timetable(life.calendar, life.first + timedelta(days=day)))
+        hour = life.midnights[day]
+        for name, balance in (("below", levels[hour] - 3), ("above", levels[hour] + 3)):
+            runs_out = depletion(made, int(balance), life.start + hour * 3600, 0)
+            depletions[name].append((runs_out or 1e12) - origin)
+    ends = [life.calendar.next_business_day_end(origin + day * 86400) - origin for day in range(len(days))]
+    series: dict[str, list[float]] = {
+        **{
+            f"account:cfdi_stamps_depletion:last{{{account.format(name)}}}": values
+            for name, values in depletions.items()
+        },
+        **{
+            f"exporter_account:cfdi_account_info:known{{{account.format(name)}}}": [1] * len(days)
+            for name in depletions
+        },
+        "cluster:cfdi_calendar_next_business_day_end:last": ends,
+        "cluster:cfdi_calendar_utc_offset:seconds": [0] * len(days),
+    }
+    (rule,) = (
+        alert
+        for alert in alerts()
+        if (alert["alert"], alert["labels"]["severity"]) == ("CfdiStampsRunningOut", severity)
+    )
+    expected = [{"labels": f"{{{account.format('below')}}}", "value": 1}]
+    story = {
+        "interval": "1d",
+        "input_series": [
+            {"series": name, "values": " ".join(map(str, values))} for name, values in series.items()
+        ],
+        "promql_expr_test": [
+            {
+                "eval_time": f"{day}d",
+                "expr": f"group by (account, pac_environment) ({rule['expr']})",
+                "exp_samples": expected,
+            }
+            for day in range(len(days))
+        ],
+    }
+    assert promtool({"tests": [story]}, tmp_path) == ""
+
+
+def promtool(content: dict[str, object], folder: Path) -> str:
+    """What promtool prints of a file of tests; empty where they pass."""
+    file = folder / "tests.yml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     command: list[str | Path] = ["promtool", "test", "rules", file]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return "" if ran.returncode == 0 else ran.stdout + ran.stderr
 
 
 class TestScores:

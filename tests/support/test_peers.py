@@ -410,8 +410,8 @@ class TestRequirement:
         result.assert_outcomes(passed=1, skipped=1)
         result.stdout.fnmatch_lines(
             [
-                "1 skipped for want of a peer; install the Debian packages: php-cli php-soap",
-                "SKIPPED*php is missing: install the Debian packages php-cli and php-soap",
+                "1 skipped for want of a peer: install the Debian packages php-cli php-soap",
+                "SKIPPED*php is missing: install the Debian packages php-cli php-soap",
             ],
             consecutive=False,
         )
@@ -422,7 +422,7 @@ class TestRequirement:
         monkeypatch.setenv("CI", "true")
         result = run()
         result.assert_outcomes(passed=1, errors=1)
-        result.stdout.fnmatch_lines(["*php is missing: install the Debian packages php-cli and php-soap"])
+        result.stdout.fnmatch_lines(["*php is missing: install the Debian packages php-cli php-soap"])
         result.stdout.no_fnmatch_line("*skipped for want of a peer*")
 
     def test_what_no_debian_package_has(
@@ -437,7 +437,7 @@ class TestRequirement:
         result.assert_outcomes(passed=1, skipped=2)
         result.stdout.fnmatch_lines(
             [
-                "2 skipped for want of a peer; install the Debian packages: php-cli; run make tools",
+                "2 skipped for want of a peer: install the Debian package php-cli and run make tools",
                 "SKIPPED*helm is missing: run make tools",
             ],
             consecutive=False,

@@ -3,19 +3,19 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from tests.support.peers.ci import in_ci
-from tests.support.tools import OPERATOR_SCHEMAS, tool
+from tests.support.tools import OPERATOR_SCHEMAS, newer_peer, tool
 
 CHROMIUM = "/usr/bin/chromium"
 
 LOOKED_UP = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
-MAKE_TOOLS = "make tools"
-"""Stands for a package where no Debian package has the program: what brings it."""
+MAKE_TOOLS, MAKE_PEERS = "make tools", "make peers"
+"""Stand for a package where the distribution has none with the program: what brings it."""
 
 MISSING = "missing packages"
 """What a skipped test's report says of itself: it reaches the end of the run from other processes, too."""
@@ -25,6 +25,11 @@ def missing_for_prometheus() -> tuple[str, ...]:
     """Both programs come with one package."""
     found = shutil.which("prometheus") and shutil.which("promtool")
     return () if found else ("prometheus",)
+
+
+def missing_for_prometheus_3() -> tuple[str, ...]:
+    """Both programs of sid's package, unpacked beside the distribution's."""
+    return () if os.access(newer_peer("promtool"), os.X_OK) else (MAKE_PEERS,)
 
 
 def missing_for_alertmanager() -> tuple[str, ...]:
@@ -71,6 +76,7 @@ def missing_for_nfpm() -> tuple[str, ...]:
 
 PACKAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "prometheus": missing_for_prometheus,
+    "prometheus-3": missing_for_prometheus_3,
     "alertmanager": missing_for_alertmanager,
     "php": missing_for_php,
     "chromium": missing_for_chromium,
@@ -95,6 +101,14 @@ def missing_packages(peer: str, looked_up: dict[str, tuple[str, ...]]) -> tuple[
     return looked_up[peer]
 
 
+def remedies(packages: Sequence[str]) -> list[str]:
+    """What to do for these packages."""
+    ours = [f"run {name}" for name in (MAKE_TOOLS, MAKE_PEERS) if name in packages]
+    debian = [package for package in packages if package not in (MAKE_TOOLS, MAKE_PEERS)]
+    noun = "package" if len(debian) == 1 else "packages"
+    return ([f"install the Debian {noun} {' '.join(debian)}"] if debian else []) + ours
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose peer is missing, before any fixture is made; in CI, fail it."""
@@ -103,9 +117,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         packages = missing_packages(name, item.config.stash[LOOKED_UP])
         if not packages:
             continue
-        noun = "package" if len(packages) == 1 else "packages"
-        install = f"install the Debian {noun} {' and '.join(packages)}"
-        reason = f"{name} is missing: {'run make tools' if packages == (MAKE_TOOLS,) else install}"
+        reason = f"{name} is missing: {' and '.join(remedies(packages))}"
         if in_ci():
             pytest.fail(reason, pytrace=False)
         item.user_properties.append((MISSING, packages))
@@ -118,8 +130,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     missing = [value for report in skipped for key, value in report.user_properties if key == MISSING]
     if missing:
         packages = sorted({str(package) for packages in missing for package in packages})
-        debian = " ".join(package for package in packages if package != MAKE_TOOLS)
-        remedies = [f"install the Debian packages: {debian}"] if debian else []
-        remedies += ["run make tools"] if MAKE_TOOLS in packages else []
         terminalreporter.section("missing peers")
-        terminalreporter.line(f"{len(missing)} skipped for want of a peer; {'; '.join(remedies)}")
+        terminalreporter.line(
+            f"{len(missing)} skipped for want of a peer: {' and '.join(remedies(packages))}"
+        )
