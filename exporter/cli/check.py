@@ -311,7 +311,7 @@ class _Check:
         elif critical:
             said, advice, colour = "critical balance.", "Buy stamps today.", Colour.BAD
         elif above or _under(lasting, SOON):
-            said, advice, colour = "few stamps.", "Buy stamps this week.", Colour.LOW
+            said, advice, colour = "few stamps.", "Buy stamps soon.", Colour.LOW
         limits = [f"That is below the {above[0]} threshold of {above[1]:,}."] if above else []
         words = lasting.words
         until = [f"{words[0].upper()}{words[1:]}."] if words else []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.page.query import Order, Query
 from exporter.page.standing import ATTENTION, SHORT, Account, Condition, Monitored, Standing, standing
@@ -17,32 +17,22 @@ GROUPS: Final = ("team", "owner")
 """Labels by which there are totals: those that alerts carry and that name who has to act."""
 
 
-@dataclass(slots=True)
-class Total:
-    """What accounts with the same value of a label have together. ``first`` is the one to look at first."""
+class Total(NamedTuple):
+    """What accounts have together, of which ``known`` have a balance; ``first`` is the first of them."""
 
-    value: str
     first: Standing
-    accounts: int = 0
-    available: int = 0
-    known: int = 0
-    attention: int = 0
-
-    def add(self, one: Standing) -> None:
-        """Count one more account."""
-        self.accounts += 1
-        self.attention += one.condition in ATTENTION
-        if one.available is not None:
-            self.known += 1
-            self.available += one.available
+    accounts: int
+    available: int
+    known: int
+    attention: int
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
     """All accounts at a Unix time, those first that need stamps first.
 
-    ``available`` is the sum of the ``known`` balances. ``totals`` are by a label's name, in the order of the
-    accounts. ``simulated`` says that the provider of some is a simulated one.
+    ``available`` is the sum of the ``known`` balances. ``groups`` are the accounts by each value of a label,
+    in their order. ``simulated`` says that the provider of some is a simulated one.
     """
 
     at: float
@@ -50,7 +40,7 @@ class Board:
     counts: Mapping[Condition, int]
     available: int
     known: int
-    totals: Mapping[str, Sequence[Total]] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, Sequence[Standing]]] = field(default_factory=dict)
     simulated: bool = False
     zone: tzinfo = UTC
 
@@ -91,7 +81,7 @@ def board(accounts: Iterable[Monitored], now: float, zone: tzinfo = UTC) -> Boar
         counts={condition: conditions.count(condition) for condition in Condition},
         available=sum(balances),
         known=len(balances),
-        totals={name: totals for name in GROUPS if (totals := _totals(standings, name))},
+        groups=_groups(standings),
         simulated=any(one.account.environment.name == SIMULATED for one in standings),
         zone=zone,
     )
@@ -127,22 +117,29 @@ def find(whole: Board, query: Query) -> Page:
     return Page(found[(number - 1) * PAGE : number * PAGE], number, pages, len(found))
 
 
-def _ranks_at(now: float) -> Callable[[Standing], tuple[int, float, Condition, float, str]]:
-    """Return what sorts accounts: those that need stamps by when they run out, then those in trouble."""
+def _ranks_at(now: float) -> Callable[[Standing], tuple[float, Condition, float, str]]:
+    """Return what sorts accounts: those that need stamps by when they run out, then those in trouble.
 
-    def rank(one: Standing) -> tuple[int, float, Condition, float, str]:
-        condition, runs_out = one.condition, one.runs_out
-        if condition is Condition.EXHAUSTED:
-            group, when = 0, 0.0
-        else:
-            group = 1 if condition in SHORT else 2 if condition in ATTENTION else 3
-            # Where nobody knows when: one that is below its critical threshold may run out at once.
-            unknown = now if condition is Condition.CRITICAL else inf
-            when = unknown if runs_out is None else runs_out
-        share = 2.0 if one.share is None else one.share
-        return group, when, condition, share, one.account.name
+    Both are one number, as most of the time goes by in comparing.
+    """
+    unknown = [(now if one is Condition.CRITICAL else _NEVER) + _FIRST[one] for one in Condition]
+
+    def rank(one: Standing) -> tuple[float, Condition, float, str]:
+        account, _, condition, _, _, share, when = one
+        urgency = unknown[condition] if when is None else _FIRST[condition] + when
+        return urgency, condition, 2.0 if share is None else share, account.name
 
     return rank
+
+
+_NEVER: Final = 1e11
+"""Unix time after everything else: when those run out of which nobody knows, if they aren't critical."""
+
+_FIRST: Final = [
+    0.0 if one is Condition.EXHAUSTED else 1e12 if one in SHORT else 2e12 if one in ATTENTION else 3e12
+    for one in Condition
+]
+"""What is added to the time at which an account runs out, by its condition: some come before all others."""
 
 
 def _by_name(one: Standing) -> tuple[str, str]:
@@ -153,15 +150,20 @@ def _by_balance(one: Standing) -> tuple[float, str]:
     return inf if one.available is None else one.available, one.account.name
 
 
-def _totals(standings: Iterable[Standing], name: str) -> list[Total]:
-    totals: dict[str, Total] = {}
+def _groups(standings: Iterable[Standing]) -> Mapping[str, Mapping[str, Sequence[Standing]]]:
+    groups: dict[str, dict[str, list[Standing]]] = {name: {} for name in GROUPS}
     for one in standings:
         for key, value in one.account.labels:
-            if key == name:
-                if value not in totals:
-                    totals[value] = Total(value, one)
-                totals[value].add(one)
-    return list(totals.values())
+            if key in groups:
+                groups[key].setdefault(value, []).append(one)
+    return {name: found for name, found in groups.items() if found}
+
+
+def total(standings: Sequence[Standing]) -> Total:
+    """Return what accounts have together: one at least."""
+    balances = [one.available for one in standings if one.available is not None]
+    attention = sum(one.condition in ATTENTION for one in standings)
+    return Total(standings[0], len(standings), sum(balances), len(balances), attention)
 
 
 def _has(account: Account, words: Sequence[str]) -> bool:

@@ -1,16 +1,17 @@
 """PURE: the page of all accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
-from exporter.page.board import Board, Page, Total
+from exporter.page.board import Board, Page, Total, total
 from exporter.page.drawing import number
 from exporter.page.entry import entry, icon, told, tone
 from exporter.page.frame import frame
 from exporter.page.markup import Html, element, joined, name, sentence
 from exporter.page.query import LONGEST_SEARCH, Order, Query
-from exporter.page.standing import ATTENTION, Condition
+from exporter.page.standing import ATTENTION, Condition, Standing
 from exporter.page.texts import Texts, counted
 from exporter.page.view import View
 
@@ -92,19 +93,19 @@ def _totals(whole: Board, view: View) -> Html | None:
         element(
             "details",
             element("summary", view.texts.totals_by.format(label=label)),
-            _table(label, totals, view),
+            _table(label, members, view),
             class_="totals",
         )
-        for label, totals in whole.totals.items()
+        for label, members in whole.groups.items()
     ]
     return joined(tables) if tables else None
 
 
-def _table(label: str, totals: Sequence[Total], view: View) -> Html:
+def _table(label: str, members: Mapping[str, Sequence[Standing]], view: View) -> Html:
     texts = view.texts
     heads = (label, texts.accounts, texts.available, texts.with_trouble, texts.first_runs_out)
-    rows = [_total(label, total, view) for total in totals[:TOTALS]]
-    more = len(totals) - TOTALS
+    rows = [_total((label, value), total(some), view) for value, some in islice(members.items(), TOTALS)]
+    more = len(members) - TOTALS
     return joined(
         (
             element(
@@ -117,9 +118,9 @@ def _table(label: str, totals: Sequence[Total], view: View) -> Html:
     )
 
 
-def _total(label: str, total: Total, view: View) -> Html:
-    texts, first = view.texts, total.first
-    chosen = Query(label=(label, total.value), language=view.query.language, refresh=view.query.refresh)
+def _total(label: tuple[str, str], together: Total, view: View) -> Html:
+    texts, first = view.texts, together.first
+    chosen = Query(label=label, language=view.query.language, refresh=view.query.refresh)
     if first.available == 0:
         when = texts.conditions[Condition.EXHAUSTED]
     else:
@@ -127,10 +128,10 @@ def _total(label: str, total: Total, view: View) -> Html:
         when = texts.day(expectation.until) if expectation else texts.unknown
     return element(
         "tr",
-        element("th", element("a", name(total.value), href=chosen.href), scope="row"),
-        element("td", number(total.accounts)),
-        element("td", number(total.available) if total.known else texts.unknown),
-        element("td", number(total.attention)),
+        element("th", element("a", name(label[1]), href=chosen.href), scope="row"),
+        element("td", number(together.accounts)),
+        element("td", number(together.available) if together.known else texts.unknown),
+        element("td", number(together.attention)),
         element("td", when),
     )
 

@@ -7,7 +7,7 @@ from exporter.page.drawing import balance_bar, days_bar, limits, number, percent
 from exporter.page.expectation import usual_day
 from exporter.page.markup import Html, element, joined, name, sentence
 from exporter.page.moments import due, local, past, since, span
-from exporter.page.query import Query
+from exporter.page.query import encoded
 from exporter.page.standing import SHORT, SOON, VERY_SOON, Account, Condition, Standing, last_known
 from exporter.page.view import View
 
@@ -55,11 +55,12 @@ def tone(condition: Condition) -> str:
 
 def where(account: Account, view: View) -> Html:
     """Return the environment and the labels; each label leads to the accounts that have it, too."""
+    kept = f"&lang={view.query.language}" if view.query.language else ""
     labels = [
         element(
             "a",
             name(f"{key}={value}"),
-            href=view.root + "/" + Query(label=(key, value), language=view.query.language).href,
+            href=f"{view.root}/?label={encoded(f'{key}={value}')}{kept}",
             class_="label",
         )
         for key, value in account.labels
@@ -176,12 +177,18 @@ def to_do(one: Standing, view: View) -> list[Html]:
         return [_way_out(one.account, texts.to_lift, advice, view)]
     if known.blocked and known.next_poll is not None:
         return [_way_out(one.account, texts.sooner, texts.one_try_now, view)]
-    buy = {
-        Condition.EXHAUSTED: texts.buy,
-        Condition.CRITICAL: texts.buy_now,
-        Condition.LOW: texts.buy_soon,
-    }.get(one.condition)
-    return [element("p", element("b", buy), class_="to-do")] if buy else []
+    match one.condition:
+        case Condition.EXHAUSTED:
+            buy = texts.buy
+        case Condition.CRITICAL:
+            buy = texts.buy_now
+        case Condition.LOW if expectation := told(one, view):
+            buy = texts.buy_before.format(day=texts.day(expectation.until))
+        case Condition.LOW:
+            buy = texts.buy_soon
+        case _:
+            return []
+    return [element("p", element("b", buy), class_="to-do")]
 
 
 def answer(one: Standing, view: View) -> list[Html]:

@@ -1,10 +1,10 @@
 """PURE: what the address of the page asks for, and addresses that ask for something else."""
 
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Self
+from urllib.parse import quote
 
 from exporter.page.standing import Condition
 
@@ -27,7 +27,6 @@ class Order(Enum):
 
 _CONDITIONS: Final = {condition.name.lower(): condition for condition in Condition}
 _ORDERS: Final = {order.value: order for order in Order}
-_UNRESERVED: Final = frozenset((string.ascii_letters + string.digits + "-._~").encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,4 @@ def preferred(languages: Sequence[tuple[str, float]]) -> str:
 
 def encoded(text: str) -> str:
     """Return text as it stands in an address; a lone surrogate, which has no UTF-8, becomes "?"."""
-    return "".join(
-        chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode("utf-8", "replace")
-    )
+    return quote(text.encode("utf-8", "replace"), safe="")

@@ -122,6 +122,7 @@ class Texts:
     buy: str
     buy_now: str
     buy_soon: str
+    buy_before: str
     to_lift: str
     one_try: str
     sooner: str

@@ -90,7 +90,7 @@ class TestWords:
         [
             (None, None, BALANCE.format("Nothing to do.")),
             (50, 10, BALANCE.format("Nothing to do.")),
-            (51, 10, LOW("That is below the warning threshold of 51.\n  Buy stamps this week.")),
+            (51, 10, LOW("That is below the warning threshold of 51.\n  Buy stamps soon.")),
             (2_000, 100, CRITICAL("That is below the critical threshold of 100.\n  Buy stamps today.")),
         ],
     )

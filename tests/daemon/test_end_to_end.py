@@ -197,7 +197,7 @@ def test_prometheus_scrapes_it_and_promtool_has_no_complaint(
         for accept in ("text/plain", "application/openmetrics-text"):
             response = exporter.get("/metrics", {"Accept": accept})
             assert response.status == 200
-        # Its only complaint is a figure in days, where Prometheus' own are in seconds: people count in days here.
+        # Its only complaint is a figure in days, where Prometheus' own are in seconds: people count in days.
         complaint = 'cfdi_stamps_history_days use base unit "seconds" instead of "days"'
         assert promtool_check_metrics(exporter.get("/metrics", {}).text).splitlines() == [complaint]
 

@@ -126,6 +126,19 @@ class TestWhoMustBuy:
         assert "Nothing to do" not in text
         assert ("Compre timbres" if language == "es" else "Buy stamps") in text
 
+    @pytest.mark.parametrize(
+        ("state", "words"),
+        [
+            (left(0), "Buy stamps: invoicing has stopped."),
+            (left(99), "Buy stamps today."),
+            (lasting(1), "Buy stamps today."),
+            (left(400), "Buy stamps soon."),
+            (lasting(5), "Buy stamps before Sunday 19 November."),
+        ],
+    )
+    def test_what_to_do_and_by_when(self, state: State, words: str) -> None:
+        assert words in shown([monitored(state=state)]).text
+
     def test_words_that_nobody_takes_for_a_cancelled_account(self) -> None:
         """In Mexico "baja" is what the tax office does to a company."""
         words = " ".join(SPANISH.conditions.values()).lower()
