@@ -33,7 +33,7 @@ from exporter.polling.scheduler import Scheduler
 from exporter.provider.pool import Providers
 from exporter.provider.solucion_factible import codes
 from exporter.provider.solucion_factible.provider import SolucionFactible
-from exporter.storage.engine import CLOSE_SECONDS, Storage
+from exporter.storage.engine import CLOSE_SECONDS, Storage, Work
 from exporter.storage.states import load
 from exporter.thread import in_thread
 from exporter.web.application import Endpoints
@@ -57,6 +57,8 @@ class Options:
     telemetry_path: str
     storage_path: Path | None  # None for one in memory, which keeps nothing
     lifecycle: bool
+    initial: Work[object] | None = None
+    """What is written into the storage once it is open, before anything is read from it."""
     auto_reload: bool = False
     web_config: Path | None = None
     check: tuple[str, ...] = ("cfdi-stamps-exporter", "check")
@@ -145,6 +147,8 @@ class Daemon:
         tell_of(storage, self._log)
         verifying = self._background.start_regularly(self._options.pace.watch, storage.verify)
         try:
+            if initial := self._options.initial:
+                await self._background.guarded(lambda: storage.transact(initial))
             yield storage
         finally:
             verifying.cancel()
