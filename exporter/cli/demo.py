@@ -2,22 +2,26 @@
 
 import tempfile
 import time
+from array import array
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter.account.calendar import LocalDay
+from exporter.account.use import HOURS, Ended
 from exporter.config import Config, load
 from exporter.daemon import daemon
 from exporter.daemon.signals import stop_signals
-from exporter.simulator import PASSWORD, Simulator
+from exporter.polling.almanac import Almanac
+from exporter.simulator import PASSWORD, Life, Simulator
 from exporter.storage import days
 
-SPEED: Final = 600.0
-"""Simulated seconds in a second: an hour passes in six, so that something is to be seen."""
+DAYS: Final = 120
+"""Days before the start of which the use is known, so that there is a forecast at once: eight pay days."""
 
 _ACCOUNTS: Final = (
     "healthy",
@@ -29,20 +33,6 @@ _ACCOUNTS: Final = (
     "slow",
     "topped-up",
 )
-
-_A_DAY: Final = {
-    "healthy": 300,
-    "low": 2,
-    "running-out": 4_800,
-    "exhausted": 100,
-    "flaky": 300,
-    "slow": 300,
-    "topped-up": 200,
-}
-"""Stamps that accounts are known to use on a usual day."""
-
-KNOWN: Final = 90
-"""Days whose use is known when the demonstration starts."""
 
 _CONFIG: Final = """\
 global: {{environment: simulated, interval: 5s}}
@@ -65,19 +55,15 @@ async def run(options: daemon.Options, log: FilteringBoundLogger) -> None:
 
     Raises OSError where an address can't be had.
     """
-    simulator = Simulator(speed=SPEED)
+    simulator = Simulator()
     await simulator.start()
     try:
         log.warning(
             "this is a demonstration: the provider is SIMULATED, no balance is real",
             provider=simulator.wsdl_url,
-            simulated_seconds_a_second=SPEED,
         )
         config = _config(simulator.wsdl_url)
-        now = time.time()
-        known = _known(config, now)
-        options = replace(options, prepare=lambda db: days.add_all(db, known, now))
-        await daemon.run(lambda: _config(simulator.wsdl_url), options, log)
+        await daemon.run(lambda: config, _with_past(options, config, simulator), log)
     finally:
         await simulator.stop()
 
@@ -102,26 +88,6 @@ async def run_simulator(
             await simulator.stop()
 
 
-def _known(config: Config, now: float) -> dict[str, dict[int, int]]:
-    """Return weeks of use by login and day: without them there is no forecast before a day has passed."""
-    zone = ZoneInfo(config.calendar.timezone)
-    today = datetime.fromtimestamp(now, zone).date().toordinal()
-    return {
-        account.guard_key: {
-            day: _used_on(date.fromordinal(day), a_day) for day in range(today - KNOWN, today)
-        }
-        for account in config.accounts
-        if (a_day := _A_DAY.get(account.name))
-    }
-
-
-def _used_on(day: date, a_day: int) -> int:
-    """Return what a company uses: less on weekends, more around the pay days, never quite the same."""
-    weekend = (0.35, 0.1)[day.weekday() - 5] if day.weekday() > 4 else 1.0
-    pay_day = 1.6 if day.day in (14, 15, 29, 30) and day.weekday() < 5 else 1.0
-    return round(a_day * weekend * pay_day * (0.9 + 0.05 * (day.toordinal() * 7 % 5)))
-
-
 def _config(wsdl: str) -> Config:
     """Return the demonstration's configuration, through the same loader as a user's."""
     accounts = "".join(_ACCOUNT.format(name=name, password=PASSWORD) for name in _ACCOUNTS)
@@ -129,3 +95,21 @@ def _config(wsdl: str) -> Config:
         path = Path(folder, "demo.yaml")
         path.write_text(_CONFIG.format(wsdl=wsdl) + accounts, encoding="utf-8")
         return load(path, {})
+
+
+def _with_past(options: daemon.Options, config: Config, simulator: Simulator) -> daemon.Options:
+    """Return options with which the daemon knows what the simulated accounts have used until today."""
+    now = time.time()
+    today = Almanac(config.calendar).today(now)
+    lives = [(account.guard_key, simulator.accounts[account.username].life) for account in config.accounts]
+    return replace(
+        options, initial=lambda db: [days.add(db, key, _past(life, today), now) for key, life in lives]
+    )
+
+
+def _past(life: Life, today: LocalDay) -> Iterator[Ended]:
+    for ordinal in range(today.ordinal - DAYS, today.ordinal):
+        day = today.number(ordinal)
+        ends = [day.start + (day.end - day.start) * hour / HOURS for hour in range(HOURS + 1)]
+        hours = [life.needed(begin, end) for begin, end in pairwise(ends)]
+        yield Ended(ordinal, life.needed(day.start, day.end), array("f", hours).tobytes())

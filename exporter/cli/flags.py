@@ -152,7 +152,31 @@ def _add_history(commands: Any, command: Command) -> None:
         commands, "history", command, "import what was used on days before the exporter counted it"
     )
     history.add_argument("action", choices=("import",), metavar="import", help="what to do")
-    history.add_argument("file", type=values.file, metavar="FILE", help="CSV: account,day,stamps")
+    history.add_argument(
+        "file", type=values.file, nargs="?", default=None, metavar="FILE", help="CSV: account,day,stamps"
+    )
+    history.add_argument(
+        "--from-prometheus",
+        type=values.url,
+        default=None,
+        metavar="URL",
+        help="import what this Prometheus has kept, instead of a file",
+    )
+    history.add_argument(
+        "--match",
+        type=values.matchers,
+        default=None,
+        metavar="SELECTOR",
+        help="which of its series, where several exporters have an account of that name",
+    )
+    history.add_argument(
+        "--http.config.file",
+        dest="http_config_file",
+        type=values.file,
+        default=None,
+        metavar="FILE",
+        help="basic auth, authorization and TLS towards it, in the format that promtool takes",
+    )
     _add_config_flags(history)
 
 

@@ -1,10 +1,11 @@
-"""``history import FILE``: what was used on days before the exporter counted it, from a CSV."""
+"""``history import``: what was used on days before the exporter counted it, from a CSV or a Prometheus."""
 
 import csv
 import io
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,11 +14,15 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter.account.past import HISTORY
+from exporter.account.use import Ended
+from exporter.cli import replay
+from exporter.cli.prometheus import Labels, Points, Prometheus, PrometheusError, selector
 from exporter.config import Account, Config
 from exporter.config.model import LARGEST_COUNT
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.polling.almanac import Almanac
 from exporter.storage import days
+from exporter.storage.engine import Storage
 from exporter.suggestion import suggestion
 
 HEAD: Final = ["account", "day", "stamps"]
@@ -25,6 +30,14 @@ HEAD: Final = ["account", "day", "stamps"]
 MOST_BYTES: Final = 256 * 1024 * 1024
 MOST_ERRORS: Final = 20
 """Errors that are listed: a file of another form has one in each line."""
+
+BATCH: Final = 5
+"""Accounts that are asked for, and stored, at once: of each 0.7 MB come."""
+
+CONSUMED: Final = "cfdi_stamps_consumed_total"
+ANSWERED: Final = "cfdi_account_last_success_timestamp_seconds"
+USED: Final = "cfdi_stamps_used"
+"""Gone while answers tell nothing of what was used, as 630: then nobody knows it, and it isn't 0."""
 
 
 class RejectedError(Exception):
@@ -66,24 +79,107 @@ async def store(pasts: Sequence[Past], path: Path, log: FilteringBoundLogger) ->
 
     The daemon may be running: it takes the days up within a minute.
     """
-    now = time.time()
-    storage = open_storage(path, exclusive=False, now=now)
-    tell_of(storage, log)
+    storage = _opened(path, log)
     try:
-        added = await storage.transact(
-            lambda db: [days.add(db, past.account.guard_key, past.known, b"", now) for past in pasts]
-        )
+        added = await _add(storage, [(past.account, _days(past)) for past in pasts])
     finally:
         await storage.close()
-    return [_line(past, number) for past, number in zip(pasts, added, strict=True)]
+    return [
+        _line(past.account, number, len(past.known) - number, past.older)
+        for past, number in zip(pasts, added, strict=True)
+    ]
 
 
-def _line(past: Past, added: int) -> str:
-    already = len(past.known) - added
+async def replayed(
+    config: Config, prometheus: Prometheus, matchers: str, path: Path, log: FilteringBoundLogger
+) -> AsyncIterator[str | PrometheusError]:
+    """Store what a Prometheus has kept, some accounts after the others; yield a line for each account.
+
+    For one that can't be told from another's the line is an error. Raises PrometheusError and StorageError;
+    what is stored until then stays, and another run goes on from there.
+    """
+    now, found = time.time(), False
+    period = replay.Period(Almanac(config.calendar).today(now).calendar, now)
+    async with AsyncExitStack() as closing:
+        storage = None
+        for start in range(0, len(config.accounts), BATCH):
+            batch = config.accounts[start : start + BATCH]
+            names = [account.name for account in batch]
+            query = selector((CONSUMED, ANSWERED, USED), "account", names, matchers)
+            answer = await prometheus.query_range(query, period.first, period.last, replay.STEP)
+            series = _by_account(answer)
+            used: list[tuple[Account, Sequence[Ended]]] = []
+            for account in batch:
+                found = found or account.name in series
+                if account.name not in series:
+                    yield f"{account.name}: isn't there"
+                    continue
+                try:
+                    used.append((account, replay.use_of_days(list(series[account.name].values()), period)))
+                except replay.AmbiguousError:
+                    yield _ambiguous(account, series[account.name])
+            if storage is None:  # not before: a Prometheus that can't be asked leaves no file behind
+                storage = _opened(path, log)
+                closing.push_async_callback(storage.close)
+            added = await _add(storage, used)
+            for (account, ended), number in zip(used, added, strict=True):
+                yield _line(account, number, len(ended) - number)
+    if not found:
+        text = f"{prometheus.url}: has none of the accounts ({CONSUMED}, {ANSWERED} and {USED})"
+        raise PrometheusError(text, "does it scrape this exporter, and has --match the labels that it has?")
+
+
+def _by_account(answer: Mapping[Labels, Points]) -> dict[str, dict[Labels, replay.Series]]:
+    """Return the series of each account, by the labels that tell whose they are."""
+    found: dict[str, dict[Labels, replay.Series]] = {}
+    for labels, consumed in answer.items():
+        others = labels - {("__name__", CONSUMED)}
+        answered, used = (answer.get(others | {("__name__", metric)}) for metric in (ANSWERED, USED))
+        name = dict(others).get("account")
+        if len(others) < len(labels) and answered and used and name is not None:
+            found.setdefault(name, {})[others] = {
+                at: replay.Sample(int(stamps), answered[at])
+                for at, stamps in consumed.items()
+                if at in answered and at in used and 0 <= stamps <= LARGEST_COUNT
+            }
+    return found
+
+
+def _ambiguous(account: Account, series: Mapping[Labels, replay.Series]) -> PrometheusError:
+    """Say by which labels exporters differ that have an account at the same time."""
+    every = frozenset.intersection(*series)
+    differing = [sorted(labels - every)[:3] for labels in list(series)[:3]]
+    shown = " and ".join(
+        ",".join(f"{name}={value[:60]!r}" for name, value in one) or "none" for one in differing
+    )
+    text = f"{account.name}: several exporters have it at the same time ({shown})"
+    return PrometheusError(text, "choose one of them with --match, or import from a CSV")
+
+
+def _opened(path: Path, log: FilteringBoundLogger) -> Storage:
+    storage = open_storage(path, exclusive=False, now=time.time())
+    tell_of(storage, log)
+    return storage
+
+
+async def _add(
+    storage: Storage, used: Sequence[tuple[Account, Sequence[Ended] | Iterator[Ended]]]
+) -> list[int]:
+    now = time.time()
+    return await storage.transact(
+        lambda db: [days.add(db, account.guard_key, ended, now) for account, ended in used]
+    )
+
+
+def _days(past: Past) -> Iterator[Ended]:
+    return (Ended(day, stamps, b"") for day, stamps in past.known.items())
+
+
+def _line(account: Account, added: int, already: int, older: int = 0) -> str:
     parts = [
-        f"{past.account.name}: {added} days added",
+        f"{account.name}: {added} days added",
         f"{already} known already" if already else "",
-        f"{past.older} over {HISTORY} days ago left out" if past.older else "",
+        f"{older} over {HISTORY} days ago left out" if older else "",
     ]
     return ", ".join(filter(None, parts))
 

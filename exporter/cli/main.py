@@ -68,14 +68,13 @@ def main(arguments: Sequence[str], pace: Pace = PACE) -> int:
         )
         if options.command is _check:
             _reject_what_contradicts(options)
-    except UsageError as error:
-        messages.usage(error.program, str(error))
-        sys.exit(EXIT_USAGE)  # as argparse ends --help
-    try:
         if options.command is _check:  # which ends with its report: no line may come behind that
             return _logged(options, log.logger(options.log_level, options.log_format))
         with log.Queue(sys.stderr) as lines:
             return _logged(options, log.logger(options.log_level, options.log_format, lines), lines)
+    except UsageError as error:
+        messages.usage(error.program, str(error))
+        sys.exit(EXIT_USAGE)  # as argparse ends --help
     except ConfigError as error:
         for line in error.errors:
             messages.error("configuration rejected", line, _remedy(line, options))
@@ -83,14 +82,14 @@ def main(arguments: Sequence[str], pace: Pace = PACE) -> int:
 
 
 def _logged(options: argparse.Namespace, logger: FilteringBoundLogger, lines: log.Queue | None = None) -> int:
-    """Run what the command line asks for; what ends it is logged. Raises ConfigError."""
+    """Run what the command line asks for; what ends it is logged. Raises ConfigError and UsageError."""
     run_command: Command = options.command
     options.log_lines = lines
     log.silence_libraries(logger)
     log.take_over_complaints(logger)
     try:
         return run_command(options, logger)
-    except ConfigError:
+    except (ConfigError, UsageError):
         raise
     except StorageError as error:
         _cannot_start(logger, str(error), remedies.of_storage(str(error)))
@@ -110,7 +109,11 @@ def _cannot_start(logger: FilteringBoundLogger, error: str, remedy: str) -> None
 
 def _remedy(error: str, options: argparse.Namespace) -> str:
     """Return what to do about an error of the configuration, where that takes a flag."""
-    files = {"--config.file": "config_file", "--web.config.file": "web_config_file"}
+    files = {
+        "--config.file": "config_file",
+        "--web.config.file": "web_config_file",
+        "--http.config.file": "http_config_file",
+    }
     known = (
         remedies.of_configuration(error, flag, getattr(options, name, None)) for flag, name in files.items()
     )
@@ -233,12 +236,15 @@ def _check_all(
 def _history(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     from exporter.cli import history
 
+    _check_source(options)
     config, messages = load(options.config_file, os.environ), Messages(options.log_format)
     path = _storage_path(options)
     if path is None:
         text = ":memory: keeps nothing: name the daemon's file with --storage.path"
         messages.error("history not imported", text)
         return EXIT_USAGE
+    if options.from_prometheus:
+        return _history_of_prometheus(options, config, path, logger)
     try:
         read = history.read(options.file, config)
     except history.RejectedError as error:
@@ -248,6 +254,54 @@ def _history(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     for line in asyncio.run(history.store(read, path, logger)):
         stdio.say(line)
     return EXIT_OK
+
+
+def _check_source(options: argparse.Namespace) -> None:
+    """Raise UsageError where it isn't clear what ``history import`` is to import."""
+    program = f"{PROGRAM} history"
+    if (options.file is None) == (options.from_prometheus is None):
+        raise UsageError(program, "either FILE or --from-prometheus=URL is needed")
+    for flag, given in (("--match", options.match), ("--http.config.file", options.http_config_file)):
+        if given and options.file:
+            raise UsageError(program, f"{flag} has no effect without --from-prometheus")
+
+
+def _history_of_prometheus(
+    options: argparse.Namespace, config: Config, path: Path, logger: FilteringBoundLogger
+) -> int:
+    from exporter.cli import history
+    from exporter.cli.http_config import HttpConfig, load_http_config
+    from exporter.cli.prometheus import Prometheus, PrometheusError
+
+    messages = Messages(options.log_format)
+    access = load_http_config(options.http_config_file) if options.http_config_file else HttpConfig()
+    for remark in access.warnings:
+        messages.warn(remark)
+    try:
+        prometheus = Prometheus(options.from_prometheus, access)
+    except PrometheusError as error:
+        messages.error("history not imported", str(error), error.remedy)
+        return EXIT_USAGE
+    failed = False
+
+    async def take() -> None:
+        nonlocal failed
+        async with prometheus:
+            async for told in history.replayed(config, prometheus, options.match or "", path, logger):
+                if isinstance(told, PrometheusError):
+                    failed = True
+                    messages.error("history not imported", str(told), told.remedy)
+                else:
+                    stdio.say(told)
+
+    try:
+        asyncio.run(take())
+    except PrometheusError as error:
+        messages.error("history not imported", str(error), error.remedy)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_FAILED  # a script must not take it for all that there is
+    return EXIT_FAILED if failed else EXIT_OK
 
 
 def _in_colour() -> bool:

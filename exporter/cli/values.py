@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 def listen_address(text: str) -> str:
@@ -40,3 +42,29 @@ def count(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 7 and int(text) <= 1_000_000:
         return int(text)
     raise argparse.ArgumentTypeError(f"must be a whole number up to 1000000, got {text}")
+
+
+def url(text: str) -> str:
+    """The address of a server. No message shows it where it may hold a password."""
+    if "@" in text:
+        raise argparse.ArgumentTypeError(
+            "must not hold a user or password: they belong into --http.config.file"
+        )
+    sound = False
+    with contextlib.suppress(ValueError):  # a port that is none, brackets that don't match
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    if not sound or not re.fullmatch(r"[!-~]+", text) or any(one in text for one in "?#\\"):
+        raise argparse.ArgumentTypeError(f"must be a URL such as http://127.0.0.1:9090, got {text!r}")
+    return text
+
+
+_MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*(=|!=|=~|!~)"([^"\\\n]|\\.)*"'
+
+
+def matchers(text: str) -> str:
+    """Return the inner part of a selector such as ``{cluster="a"}``."""
+    inner = text.strip().removeprefix("{").removesuffix("}").strip().removesuffix(",")
+    if not re.fullmatch(rf"{_MATCHER}(\s*,\s*{_MATCHER})*", inner):
+        raise argparse.ArgumentTypeError(f"must be matchers such as '{{cluster=\"a\"}}', got {text}")
+    return inner

@@ -57,9 +57,9 @@ def _environment(name: str, where: Where, findings: Findings) -> Environment | N
 def _check_plaintext(environment: Environment, where: Where, findings: Findings) -> None:
     """Reject http:// to the provider, where passwords would travel in clear, unless that is allowed."""
     proxy = environment.proxy_url
-    if not _is_loopback(environment.wsdl):
+    if not is_loopback(environment.wsdl):
         key, text = "wsdl", "http:// would send passwords in clear"
-    elif proxy is not None and not _is_loopback(proxy.reveal()):
+    elif proxy is not None and not is_loopback(proxy.reveal()):
         key, text = "proxy_url", "with an http:// wsdl the passwords would pass the proxy in clear"
     else:
         return
@@ -69,7 +69,8 @@ def _check_plaintext(environment: Environment, where: Where, findings: Findings)
         findings.reject(where.at(key), f"{text}: use https://, or allow it with allow_plaintext: true")
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Return whether an address leads to this machine, so that nobody is in between."""
     host = host_of(url)
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -62,6 +62,8 @@ class Options:
     telemetry_path: str
     storage_path: Path | None  # None for one in memory, which keeps nothing
     lifecycle: bool
+    initial: Work[object] | None = None
+    """What is written into the storage once it is open, before anything is read from it."""
     auto_reload: bool = False
     web_config: Path | None = None
     resume: Callable[[str, str], str] = lambda name, _url: command(name)
@@ -69,8 +71,6 @@ class Options:
     pace: Pace = PACE
     max_requests: int = MAX_REQUESTS
     """Scrapes and pages at a time, 0 for no limit but that of connections."""
-    prepare: Work[None] | None = None
-    """Work on the storage before anything is polled."""
     log_lines_dropped: Callable[[], int] = lambda: 0
     """Returns how many lines of the log nobody could have read."""
 
@@ -152,10 +152,10 @@ class Daemon:
             return
         self._background.storage = storage
         tell_of(storage, self._log)
-        if self._options.prepare:
-            await storage.transact(self._options.prepare)
         verifying = self._background.start_regularly(self._options.pace.watch, storage.verify)
         try:
+            if initial := self._options.initial:
+                await storage.transact(initial)
             yield storage
         finally:
             verifying.cancel()

@@ -43,10 +43,14 @@ class Life:
     """None: nobody buys stamps, the account runs dry and use stops there."""
     rhythm: Rhythm = OFFICE
 
+    def needed(self, begin: float, end: float) -> int:
+        """The stamps that are needed from a Unix time to a later one, also before `since`: its past."""
+        work = self.rhythm.work_until(end) - self.rhythm.work_until(begin)
+        return self.per_day * work // self.rhythm.plain_day
+
     def balance(self, now: float) -> Balance:
         """The stamps at a Unix time that isn't before `since`."""
-        work = self.rhythm.work_until(now) - self.rhythm.work_until(self.since)
-        needed = self.used + self.per_day * work // self.rhythm.plain_day
+        needed = self.used + self.needed(self.since, now)
         if self.refill is None:
             return Balance(self.contracted, min(needed, self.contracted))
         # The smallest number of packages that keeps more than `below` stamps available.

@@ -5,7 +5,7 @@ counters; what was used of the present day is in ``states``.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from exporter.account.past import HISTORY
@@ -61,12 +61,16 @@ class History(NamedTuple):
         days = enumerate(self.days, self.last - len(self.days) + 1)
         return {day: stamps for day, stamps in days if stamps is not None}
 
-    def with_known(self, known: Mapping[int, int], hours: Table) -> "History":
-        """Return the history with days that weren't known, by their ordinals, and with their hours."""
+    def with_known(self, ended: Iterable[Ended]) -> "History":
+        """Return the history with days that weren't known, and with the hours of these."""
         own = self.known()
-        if known.keys() <= own.keys():
+        new = {one.day: one for one in ended if one.stamps is not None and one.day not in own}
+        if not new:
             return self
-        together = {**known, **own}
+        hours: Table = b""
+        for day in sorted(new):
+            hours = usual_hours(hours, new[day].hours)
+        together = {**own, **{day: one.stamps for day, one in new.items()}}
         first, last = min(together), max(together)
         return History(
             last,
@@ -111,22 +115,17 @@ def append(connection: sqlite3.Connection, key: str, ended: Iterable[Ended]) -> 
     _save(connection, key, history, None)
 
 
-def add(connection: sqlite3.Connection, key: str, known: Mapping[int, int], hours: Table, now: float) -> int:
-    """Add the use of days that isn't known yet, by their ordinals; return of how many days that was.
+def add(connection: sqlite3.Connection, key: str, ended: Iterable[Ended], now: float) -> int:
+    """Add the use of days that isn't known yet; return of how many days that was.
 
     ``now`` is when (Unix time).
     """
     before = load(connection, (key,)).get(key, History())
-    after = before.with_known(known, hours)
-    if after is not before:
-        _save(connection, key, after, now)
-    return len(known.keys() - before.known().keys())
-
-
-def add_all(connection: sqlite3.Connection, known: Mapping[str, Mapping[int, int]], now: float) -> None:
-    """Add days of several accounts, by key, as ``add`` does."""
-    for key, of_account in known.items():
-        add(connection, key, of_account, b"", now)
+    after = before.with_known(ended)
+    if after is before:
+        return 0
+    _save(connection, key, after, now)
+    return len(after.known()) - len(before.known())
 
 
 def added(connection: sqlite3.Connection) -> dict[str, float]:

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGINT, SIGTERM
@@ -288,3 +289,16 @@ def test_the_demo_has_metrics_within_ten_seconds(daemon: DaemonFactory) -> None:
     assert done.stdout == "resumed: one new try\n"
     assert "http://127.0.0.1" in exporter.log
     assert exporter.stop() == 0
+
+
+def test_the_demo_shows_a_past(daemon: DaemonFactory) -> None:
+    """Until when the stamps last is told at once, at the pace at which the simulated accounts go on."""
+    exporter = daemon("# not read\n", "demo")
+    lasts = "cfdi_stamps_depletion_timestamp_seconds"
+    names = ("healthy", "low", "running-out", "topped-up")
+    shown = shown_when(exporter, lambda shown: all(f'{lasts}{{account="{name}"}}' in shown for name in names))
+    for name, usual in zip(names, (300, 2, 4800, 200), strict=True):
+        assert shown[f'cfdi_stamps_history_days{{account="{name}"}}'] == 120
+        assert shown[f'cfdi_stamps_usual_day{{account="{name}"}}'] == pytest.approx(usual, rel=0.3)
+    assert (shown[f'{lasts}{{account="running-out"}}'] - time.time()) / 86_400 == pytest.approx(1.5, abs=0.3)
+    assert exporter.get("/", {}).text.count("until") >= len(names)

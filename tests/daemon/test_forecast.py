@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.account.use import Ended
 from exporter.config.model import login_key
 from exporter.daemon.state_file import open_storage
 from exporter.simulator import Simulator
@@ -39,10 +40,10 @@ def store(path: Path, simulator: Simulator, stamps: int, number: int) -> None:
     async def add() -> None:
         storage = open_storage(path, exclusive=False, now=time.time())
         today = datetime.now(ZoneInfo("America/Mexico_City")).date().toordinal()
-        known = {today - back: stamps for back in range(1, number + 1)}
+        ended = [Ended(today - back, stamps, b"") for back in range(1, number + 1)]
         host = simulator.wsdl_url.split("/")[2]
         key = login_key(host, USER)
-        await storage.transact(lambda db: days.add(db, key, known, b"", time.time()))
+        await storage.transact(lambda db: days.add(db, key, ended, time.time()))
         await storage.close()
 
     asyncio.run(add())

@@ -10,6 +10,7 @@ import pytest
 from exporter.account.forecast import depletion, profile
 from exporter.account.policy import fraction
 from exporter.account.resemblance import timetable
+from exporter.account.use import Ended
 from exporter.config import CalendarConfig
 from exporter.metrics import ExporterMetrics
 from exporter.polling.profiles import PATIENCE, SPREAD
@@ -253,8 +254,8 @@ async def test_days_that_another_process_adds(company: Company) -> None:
     await life.profiles.refresh()
     await life.profiles.look_around()
     today = life.profiles.today(company.clock.time()).ordinal
-    added = {today - number: 40 + number for number in range(1, 61)}
-    await life.storage.transact(lambda db: days.add(db, KEY, added, b"", company.clock.time()))
+    added = [Ended(today - number, 40 + number, b"") for number in range(1, 61)]
+    await life.storage.transact(lambda db: days.add(db, KEY, added, company.clock.time()))
     await life.profiles.refresh()
     assert life.state().history_days == 0
     await life.profiles.look_around()

@@ -105,6 +105,13 @@ def test_use_adds_up(start: int, first: int, second: int) -> None:
     assert 0 <= whole - parts <= 1
 
 
+def test_what_was_needed_before_goes_on_as_it_was() -> None:
+    """Of the past no balance is known, but the rhythm is the same."""
+    life = Life(MONDAY, contracted=100, used=100, per_day=300)
+    assert life.needed(MONDAY - 7 * DAY, MONDAY) == 5 * 300 + 120 + 45 + 600, "the 28th was February's last"
+    assert life.balance(MONDAY) == Balance(100, 100)
+
+
 def test_without_refill_the_account_runs_dry_and_stays_so() -> None:
     life = Life(MONDAY, contracted=1_000, used=900, per_day=60)
     assert [life.balance(MONDAY + days * DAY).available for days in range(4)] == [100, 40, 0, 0]

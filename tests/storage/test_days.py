@@ -105,8 +105,10 @@ def test_days_from_elsewhere_fill_those_that_aren_t_known(db: sqlite3.Connection
     hours = array("f", [1.0] * 24).tobytes()
     days.append(db, "a", ended(TODAY - 3, 4, None, 6))
     assert days.added(db) == {}
-    days.add(db, "a", {TODAY - 5: 1, TODAY - 3: 99, TODAY - 2: 5}, hours, NOW)
-    days.add(db, "b", {TODAY - 1: 3}, b"", NOW + 1)
+    others = [Ended(TODAY - 5, 1, b""), Ended(TODAY - 3, 99, hours), Ended(TODAY - 2, 5, hours)]
+    assert days.add(db, "a", others, NOW) == 2
+    assert days.add(db, "a", others, NOW + 2) == 0, "nor are their hours counted twice"
+    assert days.add(db, "b", [Ended(TODAY - 1, 3, b"")], NOW + 1) == 1
     found = days.load(db, ["a", "b"])
     assert found["a"].until(TODAY) == [1, None, 4, 5, 6]
     assert (found["a"].hours, found["b"].hours) == (hours, b"")
