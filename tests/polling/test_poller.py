@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.account.outcome import Failure, Outcome, Reason
-from exporter.account.state import Suspension
+from exporter.account.state import Figure, Suspension
 from exporter.config import Account
 from exporter.provider.solucion_factible import codes
 from tests.support.peers import FakeClock
@@ -111,6 +111,21 @@ class TestTelling:
         life = await rig.start(account())
         await life.poll_until_idle(3)
         assert events(life) == [FIRST]
+
+    async def test_the_last_top_up_is_known_after_a_restart(self, rig: Rig) -> None:
+        """How many stamps, and when it was seen."""
+        life = await rig.start(account())
+        rig.provider.script = [GOOD, reading(200, 21_000, 400, 20_600), reading(200, 21_000, 500, 20_500)]
+        await life.poll_until_idle(1)
+        assert life.state().topped_up is None
+        await life.poll_until_idle(1)
+        seen = Figure(20_000, rig.clock.time())
+        await life.poll_until_idle(1)
+        assert life.state().topped_up == seen
+        await life.kept()
+        await life.stop()
+        life = await rig.start(account())
+        assert life.state().topped_up == seen
 
     async def test_an_account_that_flaps_is_summed_up(self, rig: Rig) -> None:
         """Once an hour, as long as it goes on; then its changes are told again."""
