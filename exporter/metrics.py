@@ -196,6 +196,11 @@ class ExporterMetrics:
         self._own.clear()
         self._web_reload_successful.set(0)
 
+    @property
+    def business_day_end(self) -> float:
+        """When the next business day after today ends (Unix time), 0 where that isn't known yet."""
+        return self._days[0]
+
     def day_turned(self, next_business_day_end: float, *, business_day: bool) -> None:
         """Tell when the next business day after today ends (Unix time), and whether today is one."""
         if self._calendar and self._days == (next_business_day_end, business_day):

@@ -23,7 +23,7 @@ from exporter.config import Account, CalendarConfig, Config, Environment, Issuer
 from exporter.config.environments import BUILT_IN
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
-from exporter.page.standing import SOON, VERY_SOON
+from exporter.page.standing import SOON
 from exporter.provider.contract import Provider
 from exporter.provider.http.proxy import Proxy
 from exporter.provider.solucion_factible import codes
@@ -302,7 +302,7 @@ class _Check:
         """Say what is left, until when, and what to do: a low balance is no success, whatever the code."""
         code = outcome.code
         above = self.account.threshold_above(left)
-        critical = (above and above[0] == "critical") or _under(lasting, VERY_SOON)
+        critical = (above and above[0] == "critical") or lasting.critical
         said = f"{code.number}: {code.meaning}."
         advice, colour = code.advice, Colour.GOOD
         if not left:
@@ -310,7 +310,7 @@ class _Check:
             advice, colour = "Buy stamps: invoicing has stopped.", Colour.BAD
         elif critical:
             said, advice, colour = "critical balance.", "Buy stamps today.", Colour.BAD
-        elif above or _under(lasting, SOON):
+        elif above or (lasting.days is not None and lasting.days < SOON):
             said, advice, colour = "few stamps.", "Buy stamps soon.", Colour.LOW
         limits = [f"That is below the {above[0]} threshold of {above[1]:,}."] if above else []
         words = lasting.words
@@ -352,10 +352,6 @@ def _figures(reading: Reading) -> list[str]:
         )
         if stamps is not None
     ]
-
-
-def _under(lasting: Lasting, days: int) -> bool:
-    return lasting.days is not None and lasting.days < days
 
 
 def _when(at: float) -> str:

@@ -12,19 +12,22 @@ from exporter.clock import Clock
 from exporter.config import CalendarConfig
 from exporter.page.english import ENGLISH
 from exporter.page.expectation import in_words
+from exporter.page.standing import DAY, VERY_SOON
 from exporter.polling.almanac import Almanac
 from exporter.storage import days, states
 from exporter.storage.days import History
 from exporter.storage.engine import Storage
 
-DAY: Final = 86_400.0
-
 
 class Lasting(NamedTuple):
-    """Until when a balance lasts, in ``words``; and how many days, ``None`` where that isn't known."""
+    """Until when a balance lasts, in ``words``; and how many days, ``None`` where that isn't known.
+
+    It is ``critical`` where it lasts less than two days, or not to the end of the next business day.
+    """
 
     words: str = ""
     days: float | None = None
+    critical: bool = False
 
 
 UNKNOWN: Final = Lasting()
@@ -56,4 +59,6 @@ class Until:
         told = expected(state)
         if told is None or state.depletion is None:
             return UNKNOWN
-        return Lasting(in_words(told, ENGLISH), (state.depletion - now) / DAY)
+        business_day_end = (await almanac.calendar(now)).next_business_day_end(now)
+        critical = state.depletion < max(now + VERY_SOON * DAY, business_day_end)
+        return Lasting(in_words(told, ENGLISH), (state.depletion - now) / DAY, critical)

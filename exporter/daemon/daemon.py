@@ -337,7 +337,14 @@ class Daemon:
             from exporter.page import Overview, Site
 
             site = Site(__version__, self._options.telemetry_path, self._resume_command)
-            self._page = Overview(self._accounts, self._clock, site, zone=self._zone, use=self._recent_use)
+            self._page = Overview(
+                self._accounts,
+                self._clock,
+                site,
+                zone=self._zone,
+                business_day_end=lambda: self._metrics.business_day_end,
+                use=self._recent_use,
+            )
         return self._page
 
     def _zone(self) -> tzinfo:

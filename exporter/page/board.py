@@ -70,9 +70,13 @@ class Page:
     found: int
 
 
-def board(accounts: Iterable[Monitored], now: float, zone: tzinfo = UTC) -> Board:
+def board(
+    accounts: Iterable[Monitored], now: float, zone: tzinfo = UTC, business_day_end: float = 0.0
+) -> Board:
     """Return all accounts as they stand at a Unix time."""
-    standings = sorted((standing(monitored, now) for monitored in accounts), key=_ranks_at(now))
+    standings = sorted(
+        (standing(monitored, now, business_day_end) for monitored in accounts), key=_ranks_at(now)
+    )
     conditions = [one.condition for one in standings]
     balances = [one.available for one in standings if one.available is not None]
     return Board(

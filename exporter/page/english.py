@@ -113,6 +113,7 @@ ENGLISH: Final = Texts(
     empty_since="out of stamps since {time}",
     topped_up="last top-up +{stamps} on {day}",
     lasts="lasts less than {number} days",
+    lasts_no_business_day="doesn't last to the end of the next business day",
     days_left=("1 day left", "{number} days left"),
     days_bar="{days}, drawn against {scale} days",
     use_drawing="stamps used in the last {days} days, at most {most} a day",

@@ -8,7 +8,7 @@ from exporter.page.expectation import usual_day
 from exporter.page.markup import Html, element, joined, name, sentence
 from exporter.page.moments import due, local, past, since, span
 from exporter.page.query import encoded
-from exporter.page.standing import SHORT, SOON, VERY_SOON, Account, Condition, Standing, last_known
+from exporter.page.standing import DAY, SHORT, SOON, VERY_SOON, Account, Condition, Standing, last_known
 from exporter.page.view import View
 
 _LONG = 60  # characters: a longer name may be cut, and is told whole where the mouse rests on it
@@ -87,6 +87,9 @@ def _why(one: Standing, view: View) -> str | None:
             above = one.account.threshold_above(one.available or 0)
             if above and (above[0] == "critical") is critical:
                 return texts.below_critical if critical else texts.below_warning
+            days = SOON if one.runs_out is None else (one.runs_out - now.timestamp()) / DAY
+            if critical and days >= VERY_SOON:
+                return texts.lasts_no_business_day
             return texts.lasts.format(number=VERY_SOON if critical else SOON)
         case Condition.FAILING if known.last_success is not None:
             return sentence(texts.no_balance_since, time=since(known.last_success, now, texts))

@@ -38,7 +38,8 @@ async def _no_use(_accounts: Sequence[Monitored]) -> Mapping[str, RecentUse]:
 class Overview:
     """Renders pages, in another thread. It reads the accounts' states and causes nothing.
 
-    ``zone`` returns the zone of the times on them, ``use`` the recent use of a few accounts.
+    ``zone`` returns the zone of the times on them, ``business_day_end`` when the next business day ends (Unix
+    time, 0 where that isn't known), ``use`` the recent use of a few accounts.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Overview:
         site: Site,
         *,
         zone: Callable[[], tzinfo] = lambda: UTC,
+        business_day_end: Callable[[], float] = lambda: 0.0,
         use: Use = _no_use,
     ) -> None:
         self._accounts = accounts
         self._clock = clock
         self._site = site
         self._zone = zone
+        self._business_day_end = business_day_end
         self._use = use
         self._board: Board | None = None
         self._made = 0.0
@@ -100,7 +103,9 @@ class Overview:
         now = self._clock.monotonic()
         if self._board is None or now - self._made >= FRESH:
             accounts = list(self._accounts)  # taken here, where nothing changes them meanwhile
-            self._board = await asyncio.to_thread(board, accounts, self._clock.time(), self._zone())
+            self._board = await asyncio.to_thread(
+                board, accounts, self._clock.time(), self._zone(), self._business_day_end()
+            )
             self._made = now
         return self._board
 

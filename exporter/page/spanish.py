@@ -113,6 +113,7 @@ SPANISH: Final = Texts(
     empty_since="sin timbres desde {time}",
     topped_up="última compra +{stamps} el {day}",
     lasts="alcanza para menos de {number} días",
+    lasts_no_business_day="no alcanza hasta el fin del próximo día hábil",
     days_left=("queda 1 día", "quedan {number} días"),
     days_bar="{days}, en una escala de {scale} días",
     use_drawing="timbres usados en los últimos {days} días, máximo {most} al día",

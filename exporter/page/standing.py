@@ -1,6 +1,7 @@
 """PURE: how an account stands, in one word, and what of its balance may be shown."""
 
 from enum import IntEnum
+from math import inf
 from typing import Final, NamedTuple, Protocol
 
 from exporter.account.state import Figure, State, figure
@@ -78,7 +79,7 @@ SOON: Final = 7
 """Days: an account whose stamps last less needs some."""
 
 VERY_SOON: Final = 2
-"""Days: it needs some now."""
+"""Days: it needs some now. So it does where they don't last to the end of the next business day."""
 
 DAY: Final = 86_400.0
 
@@ -99,13 +100,17 @@ class Standing(NamedTuple):
     runs_out: float | None
 
 
-def standing(monitored: Monitored, now: float) -> Standing:
-    """Return how an account stands at a Unix time."""
+def standing(monitored: Monitored, now: float, business_day_end: float = 0.0) -> Standing:
+    """Return how an account stands at a Unix time, as the alert rules see it.
+
+    ``business_day_end`` is when the next business day ends, 0 where that isn't known.
+    """
     account, state = monitored.account, monitored.state
     available = figure(state.available, account.stale_after, now)
     contracted = figure(state.contracted, account.stale_after, now)
     runs_out = state.depletion if state.available and state.available.stamps else None
-    condition = _condition(account, state, available, None if runs_out is None else (runs_out - now) / DAY)
+    critical_before = max(now + VERY_SOON * DAY, business_day_end)
+    condition = _condition(account, state, available, runs_out or inf, critical_before, now + SOON * DAY)
     share = _share(available, contracted)
     return Standing(account, state, condition, available, contracted, share, runs_out)
 
@@ -115,16 +120,23 @@ def last_known(one: Standing) -> Figure | None:
     return one.state.available if one.available is None else None
 
 
-def _condition(account: Account, state: State, available: int | None, days: float | None) -> Condition:
+def _condition(
+    account: Account,
+    state: State,
+    available: int | None,
+    runs_out: float,
+    critical_before: float,
+    low_before: float,
+) -> Condition:
     if state.held_back:
         return Condition.SUSPENDED
     if available is not None:
         if available == 0:
             return Condition.EXHAUSTED
         above = account.threshold_above(available)
-        if (above and above[0] == "critical") or (days is not None and days < VERY_SOON):
+        if (above and above[0] == "critical") or runs_out < critical_before:
             return Condition.CRITICAL
-        if above or (days is not None and days < SOON):
+        if above or runs_out < low_before:
             return Condition.LOW
     if state.up is False:
         return Condition.FAILING

@@ -106,6 +106,7 @@ class Texts:
     empty_since: str
     topped_up: str
     lasts: str
+    lasts_no_business_day: str
     days_left: Counted
     days_bar: str
     use_drawing: str

@@ -35,6 +35,7 @@ from tests.support.standings import (
     SUSPENDED,
     WELL,
     Document,
+    drawn,
     left,
     monitored,
     shown,
@@ -83,6 +84,15 @@ class TestWhoMustBuy:
     ) -> None:
         one = standing(monitored(state=state), NOW)
         assert one.condition is condition
+
+    def test_what_ends_before_the_next_business_day_does_is_critical(self) -> None:
+        """On a Saturday the alert is critical for stamps that last until Monday noon, and so is the page."""
+        monday = NOW + 2.5 * 86_400
+        for days, condition in ((2.4, Condition.CRITICAL), (2.6, Condition.LOW)):
+            assert standing(monitored(state=lasting(days)), NOW, monday).condition is condition
+        page = Document(drawn([monitored("in 2.4 days", lasting(2.4))], business_day_end=monday))
+        assert "doesn't last to the end of the next business day" in page.text
+        assert "Buy stamps today." in page.text
 
     def test_sorted_by_when_they_run_out(self) -> None:
         """Those that nobody watches come behind those that need stamps, and before those that are well."""

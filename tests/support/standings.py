@@ -113,10 +113,14 @@ def shown(
 
 
 def drawn(
-    accounts: Iterable[Monitored], query: Query | None = None, texts: Texts = ENGLISH, site: Site = SITE
+    accounts: Iterable[Monitored],
+    query: Query | None = None,
+    texts: Texts = ENGLISH,
+    site: Site = SITE,
+    business_day_end: float = 0.0,
 ) -> str:
     """The page of these accounts, as HTML."""
-    whole = board(accounts, NOW)
+    whole = board(accounts, NOW, business_day_end=business_day_end)
     page = find(whole, query := query or Query())
     view = View(whole.moment, texts, replace(query, page=page.number), site)
     return document(whole, page, view)
