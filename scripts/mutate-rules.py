@@ -51,11 +51,12 @@ ALL_ALERTS = re.compile(r"ALERTS(\{[^}]*\})?")
 def kept_for(name: str) -> set[str]:
     """Return the names of the rules that a change of one can have to do with.
 
-    They are itself, those that need it, and what all these need.
+    They are itself, those that need it, also for what they say, and what all these need.
     """
     needs: dict[str, set[str]] = {}
     for rule in _rules(RULES):
-        needs.setdefault(name_of(rule), set()).update(NAMES.findall(rule["expr"]))
+        texts = (rule["expr"], *rule.get("annotations", {}).values())
+        needs.setdefault(name_of(rule), set()).update(*map(NAMES.findall, texts))
     affected = {name}
     while more := {one for one, needed in needs.items() if needed & affected} - affected:
         affected |= more
