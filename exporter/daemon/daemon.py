@@ -26,6 +26,7 @@ from exporter.guard.gate import Gate
 from exporter.guard.records import remembered
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts
+from exporter.polling.lanes import Lanes
 from exporter.polling.poller import Poller
 from exporter.polling.profiles import Profiles
 from exporter.polling.roster import Roster
@@ -208,6 +209,7 @@ class Daemon:
             metrics=self._metrics,
         )
         providers = Providers(lambda environment: SolucionFactible(environment, self._clock, self._log.info))
+        lanes = Lanes(lambda group, polls, within: scheduler.limit(group, polls, within))  # noqa: PLW0108
         poller = Poller(
             self._accounts,
             providers,
@@ -217,6 +219,7 @@ class Daemon:
             log=self._log,
             storage_failed=self._background.storage_failed,
             overtaken=self._postpone,
+            lanes=lanes,
             today=profiles.today,
         )
         scheduler = Scheduler(
@@ -231,10 +234,11 @@ class Daemon:
             scheduler,
             gate,
             arrange=self._exposition.arrange,
+            lanes=lanes,
             clock=self._clock,
             metrics=self._metrics,
             log=self._log,
-            states=storage.read(lambda db: load(db, self._clock.time(), codes.code)),
+            states=storage.read(lambda db: load(db, self._clock.time(), codes.code, codes.issuer_code)),
             remembered=storage.read(lambda db: remembered(db, codes.code)),
             first_polls=pace.first_polls,
         )
@@ -324,6 +328,11 @@ class Daemon:
             self._log.warning(
                 "accounts still fail", failing=failing, suspended=suspended, accounts=len(self._accounts)
             )
+        issuers = list(self._accounts.issuers())
+        given_up = sum(1 for one in issuers if one.state.given_up)
+        failing = sum(1 for one in issuers if one.state.up is False) - given_up
+        if failing or given_up:
+            self._log.warning("issuers still fail", failing=failing, given_up=given_up, issuers=len(issuers))
 
     async def _tell_dropped(self) -> None:
         dropped = self._options.log_lines_dropped()

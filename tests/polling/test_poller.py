@@ -317,7 +317,7 @@ class TestReloads:
         while life.storage.writes == writes:  # noqa: ASYNC110 - until the charge waits to be written
             await asyncio.sleep(0)
         another = ScriptedProvider(rig.clock, ENVIRONMENT)
-        life.poller._providers = {"testing": another}
+        life.poller._asking._providers = {"testing": another}
         rig.provider.retired = True
         await poll
         assert rig.provider.logins == []
@@ -335,7 +335,7 @@ class TestReloads:
         another = ScriptedProvider(rig.clock, ENVIRONMENT)
 
         async def closed(_limit: float) -> Failure:
-            life.poller._providers = {"testing": another}
+            life.poller._asking._providers = {"testing": another}
             return unsent()
 
         rig.provider.ready = closed  # type: ignore[method-assign]
