@@ -821,7 +821,7 @@ ISSUER_HELP = {family.name.removesuffix("_total"): family.help for family in ISS
 ISSUER = Issuer("norte", "AAA010101AAA", 3600.0, 10_800.0, 50, 10, (("owner", "n"),))
 ISSUERS = st.builds(
     lambda name, stale_after, thresholds, labels: Issuer(
-        name, "AAA010101AAA", 60.0, stale_after, *thresholds, labels
+        name, "AAA010101AAA", 60.0, stale_after, thresholds[0], thresholds[1], labels
     ),
     TEXT,
     st.floats(0.001, 20_000),

@@ -576,9 +576,9 @@ def test_groups_within_another_leave_it_half_of_its_places() -> None:
         await asyncio.sleep(45)
         assert polls.started[:2] == [(0.0, "x0"), (0.0, "x1")]
         assert [key for at, key in polls.started if at == 1.0] == ["own0", "own1"]
-        assert [key for at, key in polls.started if at == 10.0] == ["own2", "y0"]
-        assert [key for at, key in polls.started if at == 11.0] == ["x2"]
-        assert polls.started[-2:] == [(20.0, "y1"), (30.0, "y2")]
+        assert [key for at, key in polls.started if at == 10.0] == ["own2", "x2"]
+        assert [key for at, key in polls.started if at == 11.0] == ["y0"]
+        assert polls.started[-2:] == [(21.0, "y1"), (31.0, "y2")]
         assert polls.most_under_way == 4
         assert len(polls.started) == 9
         assert len(polls.lags) == 3, "who may have to wait tells nothing about overload"
