@@ -1,4 +1,7 @@
-"""``check NAME``: one login for one account, through the guard, told as a person reads it."""
+"""``check NAME``: one login for one account, through the guard, told as a person reads it.
+
+``check NAME/ISSUER`` asks for an issuer: with a second login, as the first proves it for its account itself.
+"""
 
 import time
 from dataclasses import dataclass
@@ -10,13 +13,14 @@ from urllib.parse import parse_qsl, urlsplit
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
+from exporter.account.issuer import is_without
 from exporter.account.login import Held, Login
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.policy import balance
-from exporter.account.state import Suspension
+from exporter.account.state import State, Suspension
 from exporter.cli.flags import PROGRAM
 from exporter.cli.until import Until
-from exporter.config import Account, CalendarConfig, Config, Issuer
+from exporter.config import Account, CalendarConfig, Config, Issuer, issuer_key
 from exporter.config.environments import BUILT_IN
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
@@ -27,6 +31,8 @@ from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.provider.solucion_factible.recording import Recording
 from exporter.provider.solucion_factible.shape import describe
 from exporter.secret import Secret
+from exporter.storage import states
+from exporter.storage.engine import Storage
 from exporter.suggestion import suggestion
 
 
@@ -57,10 +63,31 @@ def find(config: Config, name: str) -> Account | None:
     return next((account for account in config.accounts if account.name == name), None)
 
 
+def find_issuer(config: Config, name: str) -> tuple[Account, Issuer] | None:
+    """Return what is configured as ACCOUNT/ISSUER. The longest name that is an account's is taken for it."""
+    account, issuer_name = _split(config, name)
+    named = (issuer for issuer in account.issuers if issuer.name == issuer_name) if account else iter(())
+    issuer = next(named, None)
+    return (account, issuer) if account and issuer else None
+
+
 def unknown(config: Config, name: str) -> str:
-    """Return what to say where there is no account of this name."""
+    """Return what to say where no account or issuer is called so."""
+    account, issuer_name = _split(config, name)
+    if account:
+        close = suggestion(issuer_name, [issuer.name for issuer in account.issuers])
+        return f"{config.path}: account {account.name} has no issuer called {issuer_name}{close}"
     known = [account.name for account in config.accounts]
     return f"{config.path}: no account is called {name}{suggestion(name, known)}"
+
+
+def _split(config: Config, name: str) -> tuple[Account | None, str]:
+    """Return the account that a name begins with, and what stands behind its slash. Names can hold more."""
+    accounts = {account.name: account for account in config.accounts}
+    for place in range(len(name) - 1, -1, -1):
+        if name[place] == "/" and (account := accounts.get(name[:place])):
+            return account, name[place + 1 :]
+    return None, ""
 
 
 async def run(
@@ -71,8 +98,11 @@ async def run(
     log: FilteringBoundLogger,
     calendar: CalendarConfig | None = None,
     shape: bool = False,
+    issuer: Issuer | None = None,
 ) -> Report:
     """Ask for an account's balance, once, if the guard allows it; ``shape`` reports the shape of what came.
+
+    For an ``issuer`` the account itself is asked for before, once: that proves the login in this process.
 
     By ``calendar`` it tells until when that lasts, where the daemon knows days of use.
 
@@ -90,15 +120,31 @@ async def run(
     provider = SolucionFactible(account.environment, clock, log.debug, recording)
     login = Login(account.guard_key, account.password, account)
     try:
-        until = Until(storage, login.key, calendar or CalendarConfig(), clock)
-        report = await _Check(account, login, gate, provider, until).run(resume=resume)
+        report = None
+        if issuer:
+            own = await _Check(account, login, gate, provider).run(resume=resume)
+            report = None if login.proven else own
+            resume = False
+        if report is None:
+            key = issuer_key(login.key, issuer) if issuer else login.key
+            until = Until(storage, key, calendar or CalendarConfig(), clock)
+            before = await _known(storage, key, clock.time()) if issuer else None
+            check = _Check(account, login, gate, provider, until, issuer, before)
+            report = await check.run(resume=resume)
         await gate.close(account.timeout)
         if failed:
             raise failed[0]
-        return _shape(account, report, recording) if recording else report
+        return _shape(account, issuer, report, recording) if recording else report
     finally:
         await provider.close()
         await storage.close()
+
+
+async def _known(storage: Storage, key: str, now: float) -> State:
+    found = await storage.transact(
+        lambda db: states.load(db, now, codes.code, codes.issuer_code), durable=False
+    )
+    return found.get(key, State())
 
 
 def _secrets(account: Account) -> list[Secret]:
@@ -112,14 +158,14 @@ def _secrets(account: Account) -> list[Secret]:
     return secrets + (Proxy(environment.proxy_url).secrets() if environment.proxy_url else [])
 
 
-def _shape(account: Account, report: Report, recording: Recording) -> Report:
+def _shape(account: Account, issuer: Issuer | None, report: Report, recording: Recording) -> Report:
     """Return the shape of what came instead of what it says."""
     environment = account.environment
     built_in = next((name for name, wsdl in BUILT_IN.items() if wsdl == environment.wsdl), None)
     lines = [
         f"{PROGRAM} {__version__}: the shape of the service, without any value, to be shown to others",
         f"Asked: the service of {built_in}" if built_in else "Asked: a service at another address",
-        describe(recording, environment.wsdl, _secrets(account)),
+        describe(recording, environment.wsdl, _secrets(account) + (issuer.secrets() if issuer else [])),
     ]
     if recording.answer is None:
         lines.append("There is no answer: check NAME without --shape says why.")
@@ -134,6 +180,8 @@ class _Check:
     provider: Provider
     until: Until | None = None
     issuer: Issuer | None = None
+    before: State | None = None
+    """What the daemon knows of the issuer."""
 
     async def run(self, *, resume: bool) -> Report:
         await self.gate.assume_open([self.login.key])
@@ -185,7 +233,12 @@ class _Check:
             return self._report(False, f"no answer ({outcome.reason}): {outcome.detail}.", *_counts(outcome))
         code = f"{outcome.code.number}: {outcome.code.meaning}."
         if outcome.effect is Effect.BALANCE:
-            figures, colour = _figures(outcome, self.account), _colour(outcome, self.account)
+            terms = self.issuer or self.account
+            if self.issuer and is_without(self.before or State(), outcome):
+                unsure = "It never had stamps that are known of: it may have no contract of its own."
+                text = unsure if outcome.code.exhausted else "It has no contract of its own."
+                return self._report(True, code, text, colour=Colour.LOW)
+            figures, colour = _figures(outcome, terms), _colour(outcome, terms)
             if balance(outcome) is None:
                 return self._report(False, code, *figures, "It doesn't say how many stamps are available.")
             return self._report(True, code, *figures, *until, outcome.code.advice, colour=colour)
@@ -198,7 +251,8 @@ class _Check:
         return self._report(False, *lines)
 
     def _report(self, ok: bool, first: str, *more: str, colour: Colour = Colour.BAD) -> Report:
-        text = "\n".join((f"{self.account.name}: {first}", *(f"  {line}" for line in more)))
+        name = f"{self.account.name}/{self.issuer.name}" if self.issuer else self.account.name
+        text = "\n".join((f"{name}: {first}", *(f"  {line}" for line in more)))
         return Report(ok, text, colour)
 
 
@@ -212,7 +266,7 @@ def _counts(outcome: Outcome) -> list[str]:
     ]
 
 
-def _figures(reading: Reading, account: Account) -> list[str]:
+def _figures(reading: Reading, terms: Account | Issuer) -> list[str]:
     available = balance(reading)
     figures = [
         f"{name:<11}{stamps:>12,}"
@@ -223,16 +277,16 @@ def _figures(reading: Reading, account: Account) -> list[str]:
         )
         if stamps is not None
     ]
-    if available is not None and (below := account.threshold_above(available)):
+    if available is not None and (below := terms.threshold_above(available)):
         return [*figures, f"That is below the {below[0]} threshold of {below[1]:,}."]
     return figures
 
 
-def _colour(reading: Reading, account: Account) -> Colour:
+def _colour(reading: Reading, terms: Account | Issuer) -> Colour:
     available = balance(reading)
     if available is None:
         return Colour.BAD
-    below = account.threshold_above(available)
+    below = terms.threshold_above(available)
     if reading.code.exhausted or (below and below[0] == "critical"):
         return Colour.BAD
     return Colour.LOW if below else Colour.GOOD

@@ -157,7 +157,9 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
 
     config = load(options.config_file, os.environ)
     messages = Messages(options.log_format)
-    account = check.find(config, options.account)
+    account, issuer = check.find(config, options.account), None
+    if account is None and (found := check.find_issuer(config, options.account)):
+        account, issuer = found
     if account is None:
         messages.error("unknown account", check.unknown(config, options.account))
         return EXIT_USAGE
@@ -165,7 +167,13 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
         messages.warn(remark)
     path, calendar = _storage_path(options), config.calendar
     checking = check.run(
-        account, path, resume=options.resume, shape=options.shape, log=logger, calendar=calendar
+        account,
+        path,
+        resume=options.resume,
+        shape=options.shape,
+        log=logger,
+        calendar=calendar,
+        issuer=issuer,
     )
     try:
         report = asyncio.run(checking)

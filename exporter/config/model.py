@@ -128,6 +128,10 @@ class Issuer(_Watched):
     labels: tuple[tuple[str, str], ...]
     """Extra labels of cfdi_issuer_info, sorted by name."""
 
+    def secrets(self) -> list[Secret]:
+        """Return what may stand in nothing that is shown to others."""
+        return [Secret(self.rfc)]
+
 
 @dataclass(frozen=True, slots=True)
 class Account(_Watched):
