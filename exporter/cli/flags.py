@@ -131,7 +131,9 @@ def _add_check(commands: Any, command: Command) -> None:
     check = _command(
         commands, "check", command, "ask for one account's balance, once, and explain the answer"
     )
-    check.add_argument("account", metavar="NAME", help="the account's name in the configuration")
+    check.add_argument(
+        "account", metavar="NAME", help="an account's name, or NAME/ISSUER for an issuer under it"
+    )
     check.add_argument("--resume", action="store_true", default=False, help="lift its suspension first")
     check.add_argument(
         "--shape",

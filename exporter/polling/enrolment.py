@@ -16,7 +16,7 @@ class Enrolment:
     """Gives issuers to the scheduler, with what is known of them; ``states`` are those that are stored.
 
     They wait in their lane there, with which nothing is asked before their account's own poll was accepted.
-    First polls are spread over ``first_polls`` seconds and a little for each issuer of the account.
+    First polls are spread over ``first_polls`` seconds: with more issuers than go into that they queue up.
     """
 
     def __init__(
@@ -71,16 +71,16 @@ class Enrolment:
         if old and unchanged and not old.state.given_up:
             return old
         state = old.state if old else self._states.pop(key, State())
-        due = self._due(state.next_poll, key, issuer, len(own.account.issuers))
+        due = self._due(state.next_poll, key, issuer)
         return Monitored(
             own.account, own.login, replace(state, next_poll=due, unknown=0, given_up=False), issuer, key
         )
 
-    def _due(self, stored: float | None, key: str, issuer: Issuer, count: int) -> float:
+    def _due(self, stored: float | None, key: str, issuer: Issuer) -> float:
         """Return a due time that is ahead, but not by more than the interval."""
         now = self._clock.time()
         due = min(stored or 0.0, now + issuer.interval)
-        return due if due > now else now + spread(fraction(key), issuer.interval, count, self._first_polls)
+        return due if due > now else now + spread(fraction(key), issuer.interval, 0, self._first_polls)
 
 
 def _same_place(old: Monitored, new: Monitored) -> bool:

@@ -1,7 +1,7 @@
 """When which balance is polled: due times, and a limit of polls under way for each group.
 
-A group can be within another: its polls take places of both, no more than half of the outer one's, and none
-while polls of the outer one's own wait.
+A group can be within another: its polls take places of both, but never the outer one's last, and none while
+polls of the outer one's own wait.
 
 It knows nothing of SOAP or accounts: it runs one coroutine for a key when the key is due, never twice at once
 for the same key, and takes from it when the key is due next.
@@ -57,7 +57,7 @@ class _Group:
 
     @property
     def has_room_for_guests(self) -> bool:
-        return self.has_room and not self.waiting and self.guests < max(1, self.limit // 2)
+        return self.has_room and not self.waiting and self.guests < max(1, self.limit - 1)
 
 
 class Scheduler:

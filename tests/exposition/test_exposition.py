@@ -868,6 +868,22 @@ def exposed_with_issuers(issuers: Iterable[tuple[Issuer, State]], clock: Clock) 
     return exposition
 
 
+@pytest.mark.parametrize("form", ["text", "openmetrics"])
+def test_the_golden_output_of_one_issuer(form: Form) -> None:
+    issuer = replace(ISSUER, name="tienda-norte", labels=(("owner", "norte"),))
+    state = replace(
+        STATE,
+        contracted=Figure(300, NOW),
+        used=Figure(260, NOW),
+        available=Figure(40, NOW),
+        consumed=Rise(21, 260),
+        purchased=Rise(100, 300),
+    )
+    body = b"".join(exposed_with_issuers([(issuer, state)], FakeClock(NOW)).pieces(form)).decode()
+    of_issuer = body[body.index("# HELP cfdi_issuer_") :]
+    assert of_issuer == (GOLDEN / f"one-issuer.{form}").read_text()
+
+
 @given(st.lists(st.tuples(ISSUERS, STATES), min_size=1, max_size=4))
 def test_issuers_are_written_as_prometheus_client_would(issuers: list[tuple[Issuer, State]]) -> None:
     """Byte for byte, after the accounts and in both formats, however names and labels are written."""
