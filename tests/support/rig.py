@@ -139,8 +139,7 @@ class ScriptedProvider:
     async def _send(self, account: Account, issuer: str, permit: Permit) -> Outcome:
         if self.retired:
             return unsent()
-        script = self.issuer_scripts.get(issuer, []) if issuer else self.script
-        password = permit.password()
+        script, password = self._script(issuer), permit.password()
         if script and isinstance(script[0], Failure) and not script[0].sent:
             return script.pop(0)
         login = Arrival(account.username, password.reveal(), self._clock.time(), issuer)
@@ -148,7 +147,11 @@ class ScriptedProvider:
         self.reached.set()
         self.on_login(login)
         await self.open.wait()
+        script = self._script(issuer)  # it may be another one by now
         return script.pop(0) if script else self.judge(login)
+
+    def _script(self, issuer: str) -> list[Outcome]:
+        return self.issuer_scripts.get(issuer, []) if issuer else self.script
 
     def judge(self, login: Arrival) -> Outcome:
         """The answer to a try as the passwords are now."""
