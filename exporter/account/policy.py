@@ -66,7 +66,7 @@ def step(
         return _after_balance(
             state, outcome, terms, started=started, now=now, monotonic=monotonic, today=today
         )
-    after = _counted(state, outcome, now, monotonic)
+    after = counted(state, outcome, now, monotonic)
     if suspension:
         return suspended(after, suspension)
     if outcome.effect is Effect.SLOW_DOWN:
@@ -95,7 +95,8 @@ def postponed(state: State, due: float, *, blocked: bool) -> State:
     return replace(state, next_poll=due, blocked=blocked)
 
 
-def _counted(state: State, outcome: Outcome, now: float, monotonic: float) -> State:
+def counted(state: State, outcome: Outcome, now: float, monotonic: float) -> State:
+    """Return the state with an outcome counted that tells no balance."""
     if isinstance(outcome, Failure):
         failures = one_more(state.failures, outcome.reason.value, monotonic)
         return replace(state, failures=failures, up=False, last_outcome=outcome, last_poll=now, blocked=False)

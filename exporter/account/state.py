@@ -138,6 +138,9 @@ class State:
     history_days: int | None = None  # days of use that the profile knows
     suspension: Suspension | None = None
     blocked: bool = False  # the guard holds it back until an open try lapses, which is when it is due next
+    # Of an issuer:
+    unknown: int = 0  # answers in a row of which nobody knows what they mean
+    given_up: bool = False  # it is not asked for any more, until the configuration is loaded anew
 
     @property
     def held_back(self) -> bool:

@@ -1,9 +1,12 @@
-"""``check NAME``: one login for one account, through the guard, told as a person reads it."""
+"""``check NAME``: one login for one account, through the guard, told as a person reads it.
+
+``check NAME/ISSUER`` asks for an issuer: with a second login, as the first proves it for its account itself.
+"""
 
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -12,14 +15,15 @@ from urllib.parse import parse_qsl, urlsplit
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__, resume
+from exporter.account.issuer import is_without
 from exporter.account.login import Held, Login
 from exporter.account.outcome import Effect, Failure, Outcome, Reading, Verdict
 from exporter.account.policy import balance
-from exporter.account.state import Suspension
+from exporter.account.state import State, Suspension
 from exporter.cli.flags import PROGRAM
 from exporter.cli.until import UNKNOWN, Lasting, Until
 from exporter.clock import Clock
-from exporter.config import Account, CalendarConfig, Config, Environment, Issuer
+from exporter.config import Account, CalendarConfig, Config, Environment, Issuer, issuer_key
 from exporter.config.environments import BUILT_IN
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
@@ -31,6 +35,7 @@ from exporter.provider.solucion_factible.provider import SolucionFactible
 from exporter.provider.solucion_factible.recording import Recording
 from exporter.provider.solucion_factible.shape import describe
 from exporter.secret import Secret
+from exporter.storage import states
 from exporter.storage.engine import Storage
 from exporter.suggestion import suggestion
 
@@ -72,10 +77,31 @@ def find(config: Config, name: str) -> Account | None:
     return next((account for account in config.accounts if account.name == name), None)
 
 
+def find_issuer(config: Config, name: str) -> tuple[Account, Issuer] | None:
+    """Return what is configured as ACCOUNT/ISSUER. The longest name that is an account's is taken for it."""
+    account, issuer_name = _split(config, name)
+    named = (issuer for issuer in account.issuers if issuer.name == issuer_name) if account else iter(())
+    issuer = next(named, None)
+    return (account, issuer) if account and issuer else None
+
+
 def unknown(config: Config, name: str) -> str:
-    """Return what to say where there is no account of this name."""
+    """Return what to say where no account or issuer is called so."""
+    account, issuer_name = _split(config, name)
+    if account:
+        close = suggestion(issuer_name, [issuer.name for issuer in account.issuers])
+        return f"{config.path}: account {account.name} has no issuer called {issuer_name}{close}"
     known = [account.name for account in config.accounts]
     return f"{config.path}: no account is called {name}{suggestion(name, known)}"
+
+
+def _split(config: Config, name: str) -> tuple[Account | None, str]:
+    """Return the account that a name begins with, and what stands behind its slash. Names can hold more."""
+    accounts = {account.name: account for account in config.accounts}
+    for place in range(len(name) - 1, -1, -1):
+        if name[place] == "/" and (account := accounts.get(name[:place])):
+            return account, name[place + 1 :]
+    return None, ""
 
 
 class Checks:
@@ -93,6 +119,7 @@ class Checks:
         command: Sequence[str] = resume.CHECK,
         recording: Recording | None = None,
     ) -> None:
+        self._storage = storage
         self._recording = recording
         self._failed: list[Exception] = []
         self._log = log
@@ -104,12 +131,18 @@ class Checks:
         )
         self._providers: dict[str, tuple[Environment, Provider]] = {}
 
-    async def ask(self, account: Account, *, resume: bool = False) -> Report:
-        """Ask for an account's balance, once, if the guard allows it. Raises StorageError."""
+    async def ask(self, account: Account, *, resume: bool = False, issuer: Issuer | None = None) -> Report:
+        """Ask for an account's balance, once, if the guard allows it. Raises StorageError.
+
+        An issuer is asked for after its account, which proves the login.
+        """
         login = Login(account.guard_key, account.password, account)
         provider = self._provider(account.environment)
         check = _Check(account, login, self._gate, provider, self._until, self._command)
         report = await check.run(resume=resume)
+        if issuer and login.proven:
+            before = await _known(self._storage, issuer_key(login.key, issuer), self._clock.time())
+            report = await replace(check, issuer=issuer, before=before).run(resume=False)
         await self._gate.kept()
         self._raise_failed()
         return report
@@ -168,8 +201,11 @@ async def run(
     calendar: CalendarConfig | None = None,
     command: Sequence[str] = resume.CHECK,
     shape: bool = False,
+    issuer: Issuer | None = None,
 ) -> Report:
     """Ask for an account's balance, once, if the guard allows it; ``shape`` reports the shape of what came.
+
+    For an ``issuer`` the account itself is asked for before, once: that proves the login in this process.
 
     By ``calendar`` it tells until when that lasts, where the daemon knows days of use.
 
@@ -178,9 +214,16 @@ async def run(
     """
     recording = Recording() if shape else None
     async with checks(storage_path, calendar or CalendarConfig(), log, command, recording) as opened:
-        report = await opened.ask(account, resume=resume)
+        report = await opened.ask(account, resume=resume, issuer=issuer)
         await opened.close(account.timeout)
-        return _shape(account, report, recording) if recording else report
+        return _shape(account, issuer, report, recording) if recording else report
+
+
+async def _known(storage: Storage, key: str, now: float) -> State:
+    found = await storage.transact(
+        lambda db: states.load(db, now, codes.code, codes.issuer_code), durable=False
+    )
+    return found.get(key, State())
 
 
 def _secrets(account: Account) -> list[Secret]:
@@ -194,14 +237,14 @@ def _secrets(account: Account) -> list[Secret]:
     return secrets + (Proxy(environment.proxy_url).secrets() if environment.proxy_url else [])
 
 
-def _shape(account: Account, report: Report, recording: Recording) -> Report:
+def _shape(account: Account, issuer: Issuer | None, report: Report, recording: Recording) -> Report:
     """Return the shape of what came instead of what it says."""
     environment = account.environment
     built_in = next((name for name, wsdl in BUILT_IN.items() if wsdl == environment.wsdl), None)
     lines = [
         f"{PROGRAM} {__version__}: the shape of the service, without any value, to be shown to others",
         f"Asked: the service of {built_in}" if built_in else "Asked: a service at another address",
-        describe(recording, environment.wsdl, _secrets(account)),
+        describe(recording, environment.wsdl, _secrets(account) + (issuer.secrets() if issuer else [])),
     ]
     if recording.answer is None:
         lines.append("There is no answer: check NAME without --shape says why.")
@@ -217,6 +260,8 @@ class _Check:
     until: Until | None = None
     command: Sequence[str] = resume.CHECK
     issuer: Issuer | None = None
+    before: State | None = None
+    """What the daemon knows of the issuer."""
 
     async def run(self, *, resume: bool) -> Report:
         await self.gate.assume_open([self.login.key])
@@ -234,7 +279,8 @@ class _Check:
         if isinstance(tried, Held):
             return self._held(tried)
         await self.gate.kept()
-        lasting = await self.until.lasts(tried.outcome, self.login.key) if self.until else UNKNOWN
+        key = issuer_key(self.login.key, self.issuer) if self.issuer else self.login.key
+        lasting = await self.until.lasts(tried.outcome, key) if self.until else UNKNOWN
         return self._told(tried.outcome, lasting)
 
     def _held(self, held: Held) -> Report:
@@ -274,12 +320,20 @@ class _Check:
     def _resume(self) -> str:
         return resume.command(self.account.name, self.command)
 
+    @property
+    def _name(self) -> str:
+        return f"{self.account.name}/{self.issuer.name}" if self.issuer else self.account.name
+
     def _told(self, outcome: Outcome, lasting: Lasting = UNKNOWN) -> Report:
         if isinstance(outcome, Failure):
             said = f"no answer ({outcome.reason}): {outcome.detail}."
             return self._report(False, said, *_counts(outcome), answered=outcome.answered)
         code = f"{outcome.code.number}: {outcome.code.meaning}."
         if outcome.effect is Effect.BALANCE:
+            if self.issuer and is_without(self.before or State(), outcome):
+                unsure = "It never had stamps that are known of: it may have no contract of its own."
+                text = unsure if outcome.code.exhausted else "It has no contract of its own."
+                return self._report(True, code, text, colour=Colour.LOW, answered=True)
             left = balance(outcome)
             figures = _figures(outcome)
             if left is None:
@@ -301,7 +355,7 @@ class _Check:
     def _of_balance(self, outcome: Reading, left: int, figures: list[str], lasting: Lasting) -> Report:
         """Say what is left, until when, and what to do: a low balance is no success, whatever the code."""
         code = outcome.code
-        above = self.account.threshold_above(left)
+        above = (self.issuer or self.account).threshold_above(left)
         critical = (above and above[0] == "critical") or lasting.critical
         said = f"{code.number}: {code.meaning}."
         advice, colour = code.advice, Colour.GOOD
@@ -315,7 +369,7 @@ class _Check:
         limits = [f"That is below the {above[0]} threshold of {above[1]:,}."] if above else []
         words = lasting.words
         until = [f"{words[0].upper()}{words[1:]}."] if words else []
-        line = f"{self.account.name}: {left:,} available{', ' if words else ''}{words}"
+        line = f"{self._name}: {left:,} available{', ' if words else ''}{words}"
         lines = (said, *figures, *limits, *until, advice)
         return self._report(True, *lines, colour=colour, line=line, answered=True)
 
@@ -328,7 +382,7 @@ class _Check:
         line: str = "",
         answered: bool | None = None,
     ) -> Report:
-        text = "\n".join((f"{self.account.name}: {first}", *(f"  {one}" for one in more)))
+        text = "\n".join((f"{self._name}: {first}", *(f"  {one}" for one in more)))
         return Report(ok, text, colour, line, answered)
 
 

@@ -132,7 +132,11 @@ def _add_check(commands: Any, command: Command) -> None:
         commands, "check", command, "ask for one account's balance, or all, once, and explain the answer"
     )
     check.add_argument(
-        "account", metavar="NAME", nargs="?", default=None, help="the account's name in the configuration"
+        "account",
+        metavar="NAME",
+        nargs="?",
+        default=None,
+        help="an account's name, or NAME/ISSUER for an issuer under it",
     )
     check.add_argument(
         "--all", action="store_true", default=False, help="ask for all accounts, one after the other"

@@ -165,7 +165,9 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
     messages = Messages(options.log_format)
     if options.all:
         return _check_all(config, options, logger, messages)
-    account = check.find(config, options.account)
+    account, issuer = check.find(config, options.account), None
+    if account is None and (found := check.find_issuer(config, options.account)):
+        account, issuer = found
     if account is None:
         messages.error("unknown account", check.unknown(config, options.account))
         return EXIT_USAGE
@@ -180,6 +182,7 @@ def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
         log=logger,
         calendar=config.calendar,
         command=command.check(options, path),
+        issuer=issuer,
     )
     try:
         report = asyncio.run(checking)

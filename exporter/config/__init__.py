@@ -7,7 +7,17 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from exporter.config.model import Account, CalendarConfig, Config, ConfigError, Environment, Issuer, TlsConfig
+from exporter.config.model import (
+    Account,
+    CalendarConfig,
+    Config,
+    ConfigError,
+    Environment,
+    Issuer,
+    TlsConfig,
+    is_issuer_key,
+    issuer_key,
+)
 
 __all__ = [
     "Account",
@@ -17,6 +27,8 @@ __all__ = [
     "Environment",
     "Issuer",
     "TlsConfig",
+    "is_issuer_key",
+    "issuer_key",
     "load",
     "redacted",
     "redacted_in_pieces",

@@ -1,6 +1,7 @@
 """What a configuration is once it has passed every check: frozen, with all defaults filled in."""
 
 import glob
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -80,6 +81,21 @@ def login_key(host_port: str, username: str) -> str:
     return f"{host_port} {folded(username)}"
 
 
+def issuer_key(login: str, issuer: "Issuer") -> str:
+    """Return what names an issuer's balance with a login (``login_key``), however it is called.
+
+    Its RFC is hashed in it: no name changes the key, and nobody reads the RFC in what is kept. No account's
+    name or key holds a line end.
+    """
+    digest = hashlib.blake2b(issuer.rfc.encode(), digest_size=16, person=b"cfdi-issuer")
+    return f"{login}\n{digest.hexdigest()}"
+
+
+def is_issuer_key(key: str) -> bool:
+    """Return whether a key is one of ``issuer_key``, and not an account's."""
+    return "\n" in key
+
+
 class _Watched:
     """Something whose balance is compared with thresholds, in stamps."""
 
@@ -111,6 +127,10 @@ class Issuer(_Watched):
     critical: int | None
     labels: tuple[tuple[str, str], ...]
     """Extra labels of cfdi_issuer_info, sorted by name."""
+
+    def secrets(self) -> list[Secret]:
+        """Return what may stand in nothing that is shown to others."""
+        return [Secret(self.rfc)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from exporter.guard.gate import Gate
 from exporter.guard.records import remembered
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts
+from exporter.polling.lanes import Lanes
 from exporter.polling.poller import Poller
 from exporter.polling.profiles import Profiles
 from exporter.polling.recent import Known, Recent
@@ -223,6 +224,7 @@ class Daemon:
         )
         self._recent = Recent(storage, profiles.today, self._clock)
         providers = Providers(lambda environment: SolucionFactible(environment, self._clock, self._log.info))
+        lanes = Lanes(lambda group, polls, within: scheduler.limit(group, polls, within))  # noqa: PLW0108
         poller = Poller(
             self._accounts,
             providers,
@@ -233,6 +235,7 @@ class Daemon:
             storage_failed=self._background.storage_failed,
             overtaken=self._postpone,
             resume_command=self._resume_command,
+            lanes=lanes,
             today=profiles.today,
         )
         scheduler = Scheduler(
@@ -247,10 +250,11 @@ class Daemon:
             scheduler,
             gate,
             arrange=self._exposition.arrange,
+            lanes=lanes,
             clock=self._clock,
             metrics=self._metrics,
             log=self._log,
-            states=storage.read(lambda db: load(db, self._clock.time(), codes.code)),
+            states=storage.read(lambda db: load(db, self._clock.time(), codes.code, codes.issuer_code)),
             resume_command=self._resume_command,
             remembered=storage.read(lambda db: remembered(db, codes.code)),
             first_polls=pace.first_polls,
@@ -369,6 +373,11 @@ class Daemon:
             self._log.warning(
                 "accounts still fail", failing=failing, suspended=suspended, accounts=len(self._accounts)
             )
+        issuers = list(self._accounts.issuers())
+        given_up = sum(1 for one in issuers if one.state.given_up)
+        failing = sum(1 for one in issuers if one.state.up is False) - given_up
+        if failing or given_up:
+            self._log.warning("issuers still fail", failing=failing, given_up=given_up, issuers=len(issuers))
 
     async def _tell_dropped(self) -> None:
         dropped = self._options.log_lines_dropped()

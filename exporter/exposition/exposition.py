@@ -1,4 +1,6 @@
-"""What ``/metrics`` serves: an account's lines are rendered when its state changes, a scrape joins them.
+"""What ``/metrics`` serves: the lines of an account or issuer are rendered when its state changes.
+
+A scrape joins them: those of all accounts, then those of all issuers, where there are any.
 
 The bytes are those that prometheus_client would write for the same state (tests compare them); it renders
 everything at every scrape, which takes long with thousands of accounts.
@@ -8,16 +10,18 @@ import asyncio
 import heapq
 import itertools
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Final, Literal
 
 from exporter.account.state import State
 from exporter.clock import Clock, Moment
-from exporter.config import Account
+from exporter.config import Account, Issuer
 from exporter.exposition.blocks import SIZE, Block, Families
 from exporter.exposition.deflate import Deflated, deflated
-from exporter.exposition.families import ACCOUNT_FAMILIES, changes_at
+from exporter.exposition.families import ACCOUNT_FAMILIES, ISSUER_FAMILIES, CountFamily, Family, changes_at
 from exporter.exposition.lines import Writer, header
 from exporter.metrics import OPENMETRICS_END, ExporterMetrics
 
@@ -40,17 +44,29 @@ LONGEST_TURN: Final = 0.002
 _END: Final[dict[Form, bytes]] = {"text": b"", "openmetrics": OPENMETRICS_END}
 _SMALL: Final = 64 * 1024  # bytes: less is compressed without a thread
 
-_HEADERS: Final[dict[Form, Families]] = {
-    form: tuple(header(family, openmetrics=form == "openmetrics") for family in ACCOUNT_FAMILIES)
-    for form in CONTENT_TYPES
-}
-_DEFLATED_HEADERS: Final[dict[Form, Families]] = {
-    form: tuple(map(deflated, headers)) for form, headers in _HEADERS.items()
-}
+_Headers = dict[Form, Families]
+_Blocks = Sequence[Families]
+
+
+def _headers(families: Sequence[Family | CountFamily]) -> _Headers:
+    return {
+        form: tuple(header(family, openmetrics=form == "openmetrics") for family in families)
+        for form in CONTENT_TYPES
+    }
+
+
+def _deflated(headers: _Headers) -> _Headers:
+    return {form: tuple(map(deflated, of_form)) for form, of_form in headers.items()}
+
+
+_HEADERS: Final = _headers(ACCOUNT_FAMILIES)
+_DEFLATED_HEADERS: Final = _deflated(_HEADERS)
+_ISSUER_HEADERS: Final = _headers(ISSUER_FAMILIES)
+_DEFLATED_ISSUER_HEADERS: Final = _deflated(_ISSUER_HEADERS)
 
 
 class _Shown:
-    """An account that is shown: its state, and where its lines are."""
+    """An account or issuer that is shown: its state, and where its lines are."""
 
     __slots__ = ("at", "block", "due", "place", "state", "writer")
 
@@ -63,19 +79,52 @@ class _Shown:
         self.due: float | None = None  # when it is to be rendered anew without a poll (Unix time)
 
 
+class _Section:
+    """The accounts, or the issuers, that are shown, in the order in which they are exposed."""
+
+    __slots__ = ("blocks", "deflated_headers", "headers", "shown")
+
+    def __init__(self, headers: _Headers, deflated_headers: _Headers) -> None:
+        self.headers = headers
+        self.deflated_headers = deflated_headers
+        self.shown: dict[str, _Shown] = {}
+        self.blocks: list[Block] = []
+
+    def arrange(self, ids: Sequence[str]) -> None:
+        """Have these in this order and no others; those that stay keep their lines."""
+        if list(ids) == list(self.shown):
+            return
+        families = len(self.headers["text"])
+        lines = chain.from_iterable(block.split() for block in self.blocks)
+        before = dict(zip(self.shown, zip(self.shown.values(), lines, strict=True), strict=True))
+        self.shown, self.blocks = {}, []
+        for batch in (ids[start : start + SIZE] for start in range(0, len(ids), SIZE)):
+            self.blocks.append(block := Block(len(batch), families))
+            for place, one in enumerate(batch):
+                if one in before:
+                    shown, kept = before[one]
+                    shown.block, shown.place = block, place
+                    block.put(place, kept)
+                else:
+                    shown = _Shown(block, place)
+                self.shown[one] = shown
+
+
 @dataclass(frozen=True, slots=True)
 class _Compressed:
-    """The lines of all accounts, compressed, and what they were compressed from."""
+    """The lines of all accounts and issuers, compressed, and what they were compressed from."""
 
-    joined: Sequence[Families]
+    joined: Sequence[_Blocks]
     deflated: Deflated
 
-    def is_of(self, joined: Sequence[Families]) -> bool:
-        return len(joined) == len(self.joined) and all(map(operator.is_, joined, self.joined))
+    def is_of(self, joined: Sequence[_Blocks]) -> bool:
+        return list(map(len, joined)) == list(map(len, self.joined)) and all(
+            map(operator.is_, chain.from_iterable(joined), chain.from_iterable(self.joined))
+        )
 
 
 class Exposition:
-    """The metrics of all accounts and of the exporter itself, ready to serve.
+    """The metrics of all accounts, their issuers and the exporter itself, ready to serve.
 
     ``metrics`` are the exporter's own, ``None`` for none. By the ``clock``, without a poll, figures leave the
     exposition when they get stale, and new counts go from 0 to their value.
@@ -84,44 +133,38 @@ class Exposition:
     def __init__(self, metrics: ExporterMetrics | None, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._accounts: dict[str, _Shown] = {}  # in the order in which they are exposed
-        self._blocks: list[Block] = []
+        self._accounts = _Section(_HEADERS, _DEFLATED_HEADERS)
+        self._issuers = _Section(_ISSUER_HEADERS, _DEFLATED_ISSUER_HEADERS)
         self._due: list[tuple[float, int, _Shown]] = []
         self._order = itertools.count()
         self._compressing = asyncio.Lock()
         self._compressed: dict[Form, _Compressed] = {}
 
-    def arrange(self, names: Sequence[str]) -> None:
-        """Show these accounts in this order, once they have a state, and no others."""
-        if list(names) == list(self._accounts):
-            return
-        lines = itertools.chain.from_iterable(block.split() for block in self._blocks)
-        before = dict(zip(self._accounts, zip(self._accounts.values(), lines, strict=True), strict=True))
-        self._accounts, self._blocks = {}, []
-        for batch in (names[start : start + SIZE] for start in range(0, len(names), SIZE)):
-            self._blocks.append(block := Block(len(batch), len(ACCOUNT_FAMILIES)))
-            for place, name in enumerate(batch):
-                if name in before:
-                    shown, kept = before[name]
-                    shown.block, shown.place = block, place
-                    block.put(place, kept)
-                else:
-                    shown = _Shown(block, place)
-                self._accounts[name] = shown
+    def arrange(self, names: Sequence[str], issuers: Sequence[str] = ()) -> None:
+        """Show these accounts, and issuers by their keys, in this order, and no others.
 
-    def show(self, account: Account, state: State) -> None:
-        """Show an account with a state, new or changed; nothing happens where it wasn't arranged."""
-        shown = self._accounts.get(account.name)
+        Each is shown once it has a state.
+        """
+        self._accounts.arrange(names)
+        self._issuers.arrange(issuers)
+
+    def show(self, account: Account, state: State, issuer: Issuer | None = None, key: str = "") -> None:
+        """Show an account with a state, or an issuer under it, new or changed.
+
+        Nothing happens where it wasn't arranged.
+        """
+        shown = self._issuers.shown.get(key) if issuer else self._accounts.shown.get(account.name)
         if shown is None:
             return
-        if shown.writer is None or shown.writer.account is not account:
-            shown.writer = Writer(account)
+        writer = shown.writer
+        if writer is None or writer.account is not account or writer.of is not (issuer or account):
+            writer = shown.writer = Writer(account, issuer)
             shown.at = None
-        self._render(shown, shown.writer, state)
+        self._render(shown, writer, state)
 
-    def shown(self, name: str) -> State | None:
-        """Return the state that an account is shown with."""
-        shown = self._accounts.get(name)
+    def shown(self, one: str) -> State | None:
+        """Return the state that an account (by its name) or issuer (by its key) is shown with."""
+        shown = self._accounts.shown.get(one) or self._issuers.shown.get(one)
         return shown.state if shown and shown.writer else None
 
     async def settle(self) -> None:
@@ -130,14 +173,16 @@ class Exposition:
             if self._render_due(TURN):
                 break
             await _turn_of_others()
-        for block in self._blocks:
-            if not block.settled:
-                block.joined()
-                await _turn_of_others()
+        for section in self._sections():
+            for block in section.blocks:
+                if not block.settled:
+                    block.joined()
+                    await _turn_of_others()
 
     def pieces(self, form: Form) -> list[bytes]:
         """Return everything, in pieces."""
-        return [*_in_order(_HEADERS[form], self._joined()), self._own(form)]
+        joined = self._joined()
+        return [*_in_order([one.headers[form] for one in self._sections()], joined), self._own(form)]
 
     async def gzipped(self, form: Form) -> list[bytes]:
         """Return everything as a gzip file, in pieces. What hasn't changed is not compressed again."""
@@ -145,21 +190,34 @@ class Exposition:
             joined = self._joined()
             compressed = self._compressed.get(form)
             if compressed is None or not compressed.is_of(joined):
-                blocks = self._blocks
-                kept = [block.deflated for block in blocks]
-                size = sum(len(piece) for families in joined for piece in families)
+                sections = self._sections()
+                blocks = [block for section in sections for block in section.blocks]
+                work = partial(
+                    _compress,
+                    [section.headers[form] for section in sections],
+                    [section.deflated_headers[form] for section in sections],
+                    joined,
+                    [[block.deflated for block in section.blocks] for section in sections],
+                )
+                size = sum(len(piece) for families in chain.from_iterable(joined) for piece in families)
                 if size < _SMALL:
-                    pieces, all_of_it = _compress(form, joined, kept)
+                    pieces, all_of_it = work()
                 else:
-                    pieces, all_of_it = await asyncio.to_thread(_compress, form, joined, kept)
-                for block, lines, compressed_lines in zip(blocks, joined, pieces, strict=True):
+                    pieces, all_of_it = await asyncio.to_thread(work)
+                every = (blocks, chain.from_iterable(joined), chain.from_iterable(pieces))
+                for block, lines, compressed_lines in zip(*every, strict=True):
                     block.keep_deflated(lines, compressed_lines)
                 self._compressed[form] = compressed = _Compressed(joined, all_of_it)
             return compressed.deflated.gzip(self._own(form))
 
-    def _joined(self) -> list[Families]:
+    def _sections(self) -> list[_Section]:
+        """Return what is shown: without issuers nothing is said of them."""
+        return [self._accounts, *([self._issuers] if self._issuers.blocks else [])]
+
+    def _joined(self) -> list[_Blocks]:
+        """Return the lines of each section."""
         self._render_due(len(self._due))
-        return [block.joined() for block in self._blocks]
+        return [[block.joined() for block in section.blocks] for section in self._sections()]
 
     def _own(self, form: Form) -> bytes:
         own = self._metrics.lines(openmetrics=form == "openmetrics") if self._metrics else b""
@@ -170,7 +228,7 @@ class Exposition:
         before = None if shown.at is None else (shown.state, shown.at)
         shown.block.put(shown.place, writer.lines(state, at, before))
         shown.state, shown.at = state, at
-        due = changes_at(writer.account, state, at)
+        due = changes_at(writer.of, state, at)
         # One entry for each account, however often it is polled between two scrapes: a later time is found
         # when the earlier one has come.
         if due is not None and (shown.due is None or due < shown.due):
@@ -199,24 +257,31 @@ async def _turn_of_others() -> None:
             break
 
 
-def _in_order(headers: Families, blocks: Sequence[Families]) -> Iterator[bytes]:
-    """Yield each family's header and then its lines, block by block."""
-    for place, of_family in enumerate(headers):
-        yield of_family
-        for families in blocks:
-            yield families[place]
+def _in_order(headers: Iterable[Families], sections: Iterable[_Blocks]) -> Iterator[bytes]:
+    """Yield each family's header and then its lines, block by block, section by section."""
+    for of_section, blocks in zip(headers, sections, strict=True):
+        for place, of_family in enumerate(of_section):
+            yield of_family
+            for families in blocks:
+                yield families[place]
 
 
 def _compress(
-    form: Form, joined: Sequence[Families], kept: Sequence[Sequence[bytes | None]]
-) -> tuple[list[Families], Deflated]:
+    headers: Sequence[Families],
+    deflated_headers: Sequence[Families],
+    joined: Sequence[_Blocks],
+    kept: Sequence[Sequence[Sequence[bytes | None]]],
+) -> tuple[list[_Blocks], Deflated]:
     """Return the blocks compressed, those anew that aren't yet, and all of it. Takes long: for a thread."""
-    pieces = [
-        tuple(
-            deflated(piece) if before is None else before
-            for piece, before in zip(families, of_block, strict=True)
-        )
-        for families, of_block in zip(joined, kept, strict=True)
+    pieces: list[_Blocks] = [
+        [
+            tuple(
+                deflated(piece) if before is None else before
+                for piece, before in zip(families, of_block, strict=True)
+            )
+            for families, of_block in zip(blocks, kept_of_section, strict=True)
+        ]
+        for blocks, kept_of_section in zip(joined, kept, strict=True)
     ]
-    plain = _in_order(_HEADERS[form], joined)
-    return pieces, Deflated.of(plain, list(_in_order(_DEFLATED_HEADERS[form], pieces)))
+    plain = _in_order(headers, joined)
+    return pieces, Deflated.of(plain, list(_in_order(deflated_headers, pieces)))

@@ -1,15 +1,16 @@
-"""The metric families of accounts: names, types, help and where each value comes from.
+"""The metric families of accounts and of issuers: names, types, help and where each value comes from.
 
-They are data here and become bytes in ``rendering``.
+They are data here and become bytes in ``lines``. Issuers have families of their own: with an ``issuer`` among
+the labels of an account's, every sum over accounts would count stamps twice.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from exporter.account.state import Counts, State, figure
 from exporter.clock import Moment
-from exporter.config import Account
+from exporter.config import Account, Issuer
 
 Labels = tuple[tuple[str, str], ...]
 Values = tuple[float | None, ...]
@@ -23,23 +24,25 @@ NEWBORN: Final = 120.0
 """
 
 _CACHED: Final = "Cached: as of the account's last successful poll, not of the scrape."
+_ISSUER_CACHED: Final = "Cached: as of the issuer's last successful poll, not of the scrape."
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A family whose series belong to accounts.
+    """A family whose series belong to accounts, or to issuers.
 
-    ``labels`` are those beside ``account`` of each of an account's series, ``values`` gives their values in
-    the same order, at a moment; ``None`` where there is nothing to tell, and so no series. ``own_labels``
-    gives the labels of the only series where they are an account's own.
+    ``labels`` are those of each of its series beside ``account`` (and ``issuer``), ``values`` gives their
+    values in the same order, at a moment; ``None`` where there is nothing to tell, and so no series. It is
+    given what the configuration says of the account or issuer. ``own_labels`` gives the labels of the only
+    series where they are an account's or issuer's own.
     """
 
     name: str  # as it is exposed: a counter's ends in _total
     kind: Literal["gauge", "counter"]
     help: str
-    values: Callable[[Account, State, Moment], Values]
+    values: Callable[[Any, State, Moment], Values]
     labels: tuple[Labels, ...] = ((),)
-    own_labels: Callable[[Account], Labels] | None = None
+    own_labels: Callable[[Any], Labels] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +190,85 @@ ACCOUNT_FAMILIES: Final[tuple[Family | CountFamily, ...]] = (
 )
 """All families that carry ``account``, in the order in which they are exposed."""
 
+ISSUER_FAMILIES: Final[tuple[Family | CountFamily, ...]] = (
+    Family(
+        "cfdi_issuer_stamps_contracted",
+        "gauge",
+        f"Stamps contracted for the issuer itself (contratados). {_ISSUER_CACHED}",
+        lambda issuer, state, at: (figure(state.contracted, issuer.stale_after, at.time),),
+    ),
+    Family(
+        "cfdi_issuer_stamps_used",
+        "gauge",
+        f"Stamps used of the issuer's own (usados). {_ISSUER_CACHED}",
+        lambda issuer, state, at: (figure(state.used, issuer.stale_after, at.time),),
+    ),
+    Family(
+        "cfdi_issuer_stamps_available",
+        "gauge",
+        "Stamps available of the issuer's own (disponibles); 0 where the provider says that they have run "
+        f"out. {_ISSUER_CACHED}",
+        lambda issuer, state, at: (figure(state.available, issuer.stale_after, at.time),),
+    ),
+    Family(
+        "cfdi_issuer_stamps_low_threshold",
+        "gauge",
+        "Configured number of the issuer's available stamps below which its balance is low.",
+        lambda issuer, _state, _at: (issuer.warning, issuer.critical),
+        ((("severity", "warning"),), (("severity", "critical"),)),
+    ),
+    Family(
+        "cfdi_issuer_stamps_consumed_total",
+        "counter",
+        f"Rises of the issuer's stamps used (usados) that were seen. {_ISSUER_CACHED}",
+        lambda _issuer, state, _at: (state.consumed.total,),
+    ),
+    Family(
+        "cfdi_issuer_stamps_purchased_total",
+        "counter",
+        f"Rises of the issuer's stamps contracted (contratados) that were seen. {_ISSUER_CACHED}",
+        lambda _issuer, state, _at: (state.purchased.total,),
+    ),
+    Family(
+        "cfdi_issuer_stamps_depletion_timestamp_seconds",
+        "gauge",
+        "Unix time when the issuer's stamps are expected to run out, by the last known balance, however old; "
+        "with none left when that was first seen.",
+        lambda _issuer, state, _at: (state.depletion,),
+    ),
+    Family(
+        "cfdi_issuer_info",
+        "gauge",
+        "Always 1; the issuer's configured labels.",
+        lambda _issuer, _state, _at: (1,),
+        own_labels=lambda issuer: issuer.labels,
+    ),
+    Family(
+        "cfdi_issuer_up",
+        "gauge",
+        "1 if the issuer's last poll was answered as far as it has a balance, else 0.",
+        lambda _issuer, state, _at: (_as_number(state.up),),
+    ),
+    Family(
+        "cfdi_issuer_last_status_code",
+        "gauge",
+        "The provider's last status code (status) about the issuer.",
+        lambda _issuer, state, _at: (state.last_code.number if state.last_code else None,),
+    ),
+    Family(
+        "cfdi_issuer_last_success_timestamp_seconds",
+        "gauge",
+        "Unix time of the last answer about the issuer's balance: how old the cached figures are.",
+        lambda _issuer, state, _at: (state.last_success,),
+    ),
+)
+"""All families that carry ``issuer`` too, in the order in which they are exposed."""
 
-def changes_at(account: Account, state: State, at: Moment) -> float | None:
-    """Return the Unix time after which an account's lines are others without a poll; ``None`` for never."""
+
+def changes_at(of: Account | Issuer, state: State, at: Moment) -> float | None:
+    """Return the Unix time after which lines are others without a poll; ``None`` for never."""
     figures = (state.contracted, state.used, state.available)
-    times = [one.at + account.stale_after for one in figures if one]
+    times = [one.at + of.stale_after for one in figures if one]
     times += [
         at.time + left
         for counts in (state.responses, state.failures)

@@ -26,13 +26,13 @@ class Publisher:
 
     async def publish(self) -> None:
         """Store what has changed since the last time, then show it. Raises StorageError, having shown it."""
-        changed = {monitored.account.name: monitored for monitored in self._accounts.take_changed()}
-        for name in self._unsaved - set(changed):
-            if monitored := self._accounts.get(name):
-                changed[name] = monitored
+        changed = {monitored.id: monitored for monitored in self._accounts.take_changed()}
+        for one in self._unsaved - set(changed):
+            if monitored := self._accounts.get(one):
+                changed[one] = monitored
         if not changed:
             return
-        states = [(monitored.login.key, monitored.state) for monitored in changed.values()]
+        states = [(monitored.key, monitored.state) for monitored in changed.values()]
         try:
             await self._storage.transact(lambda db: save(db, states))
         except StorageError:
@@ -52,11 +52,11 @@ class Publisher:
 
     def _show(self, monitored: Monitored, state: State) -> None:
         # A reload may have removed the account while its state was being stored.
-        present = self._accounts.get(monitored.account.name)
-        if present and present.account is monitored.account:
-            self._exposition.show(monitored.account, state)
+        present = self._accounts.get(monitored.id)
+        if present and present.account is monitored.account and present.issuer is monitored.issuer:
+            self._exposition.show(monitored.account, state, monitored.issuer, monitored.issuer_key)
 
     def _with_shown_counters(self, monitored: Monitored) -> State:
         # One that was never shown has the counters that the storage had at the start.
-        shown = self._exposition.shown(monitored.account.name) or monitored.state
+        shown = self._exposition.shown(monitored.id) or monitored.state
         return replace(monitored.state, consumed=shown.consumed, purchased=shown.purchased)

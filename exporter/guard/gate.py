@@ -97,8 +97,12 @@ class Gate:
         self._shifting = asyncio.Lock()
         self._silent_since: dict[str, float] = {}  # by provider: the first poll without an answer since one
 
-    async def attempt(self, login: Login, send: "Callable[[_Permit], Awaitable[Outcome]]") -> Tried | Held:
+    async def attempt(
+        self, login: Login, send: "Callable[[_Permit], Awaitable[Outcome]]", *, only_proven: bool = False
+    ) -> Tried | Held:
         """Have a try with a login sent, if that is allowed, and keep what its outcome says.
+
+        With ``only_proven`` that takes a proven login: none is tried with what isn't its account's own poll.
 
         Raises StorageError where what isn't proven can't be charged: nothing is sent then.
         """
@@ -106,6 +110,8 @@ class Gate:
             return Held(self._clock.time(), login.suspension)
         permit = await self._mark(login) if login.proven else None
         proven = permit is not None
+        if permit is None and only_proven:
+            return Held(self._clock.time(), login.suspension)
         if permit is None:
             charged = await self._charge(login)
             if isinstance(charged, Held):

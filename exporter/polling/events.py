@@ -8,9 +8,11 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter import resume
+from exporter.account.issuer import has_no_contract
 from exporter.account.outcome import Code, Failure, Outcome, Reading, Reason
 from exporter.account.state import State
 from exporter.config import Account
+from exporter.polling.accounts import Monitored
 
 UNDOCUMENTED_LOGGED: Final = 100
 """Undocumented codes that are logged, each once: the provider chooses the numbers."""
@@ -70,6 +72,32 @@ class Events:
         else:
             self._log.debug("polled", account=account.name, **_kind(outcome))
 
+    def issuer_polled(self, monitored: Monitored, after: State, outcome: Outcome) -> None:
+        """Log a poll of an issuer that ended so; ``monitored`` is from before."""
+        before = monitored.state
+        if isinstance(outcome, Reading) and not outcome.code.documented:
+            self._tell_undocumented(monitored.account, outcome.code.number)
+        if after.given_up:
+            advice = outcome.code.advice if isinstance(outcome, Reading) else "Ask the provider about it."
+            effect = "it is not asked for any more until the configuration is loaded anew"
+            kind = _kind(outcome)
+            self._log.warning("issuer given up", **names(monitored), **kind, effect=effect, advice=advice)
+        elif has_no_contract(after) and not has_no_contract(before):
+            self._log.info("issuer without a contract of its own", **names(monitored))
+        elif after.up and before.up is False:
+            self._log.info("issuer recovered", **names(monitored))
+        elif not after.up and _what(outcome) != _what(before.last_outcome):
+            self._log.warning("poll of an issuer failed", **names(monitored), **_kind(outcome))
+
+    def figures_are_the_accounts(self, monitored: Monitored) -> None:
+        """Log that an issuer's figures are those of its account: it may have none of its own."""
+        self._log.warning(
+            "an issuer's figures are its account's",
+            **names(monitored),
+            meaning="the provider may answer so for issuers without a contract of their own",
+            effect="they are shown as the issuer's; this is logged once, whatever other issuers are answered",
+        )
+
     def suspended(self, account: Account, code: Code) -> None:
         """Log a suspension: what happened, what it means and how to lift it."""
         self._log.error(
@@ -125,6 +153,17 @@ class Events:
 
 def _balance(state: State) -> dict[str, int]:
     return {"available": state.available.stamps} if state.available else {}
+
+
+def label(outcome: Outcome) -> str:
+    """Return what an outcome is counted by: a code's label, or the reason of a failure."""
+    return outcome.reason.value if isinstance(outcome, Failure) else outcome.code.label
+
+
+def names(monitored: Monitored) -> dict[str, str]:
+    """Return what a log line calls an account, or an issuer under it."""
+    of_account = {"account": monitored.account.name}
+    return {**of_account, "issuer": monitored.issuer.name} if monitored.issuer else of_account
 
 
 def _what(outcome: Outcome | None) -> Reason | int | None:

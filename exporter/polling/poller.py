@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter import resume
 from exporter.account.calendar import LocalDay
 from exporter.account.login import Held, Login, Tried
-from exporter.account.outcome import Failure, Outcome, Verdict
+from exporter.account.outcome import Verdict
 from exporter.account.policy import postponed, step, suspended
 from exporter.account.state import State
 from exporter.clock import Clock
@@ -19,7 +19,10 @@ from exporter.guard.gate import Gate
 from exporter.log import origin
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
-from exporter.polling.events import Events
+from exporter.polling.asking import Asking
+from exporter.polling.events import Events, label, names
+from exporter.polling.issuers import IssuerPoller
+from exporter.polling.lanes import Lanes
 from exporter.polling.scheduler import CRASH_DELAY
 from exporter.provider.contract import Provider
 from exporter.storage.engine import StorageError
@@ -29,11 +32,12 @@ NOTICEABLE: Final = 1.0
 
 
 class Poller:
-    """Polls accounts by name.
+    """Polls accounts by name, and issuers by their ``id``.
 
     ``providers`` are by the name of the environment; ``storage_failed`` is told of each error of the storage,
-    ``overtaken`` of an account that a reload changed while it was polled, and when it is due next. ``today``
-    returns the local day of a moment; without it no use is counted by days.
+    ``overtaken`` of an account that is due at another time than it was told: a reload changed it while it was
+    polled, or an issuer's poll suspended it. Issuers are asked for as ``lanes`` let them. ``today`` returns
+    the local day of a moment; without it no use is counted by days.
     """
 
     def __init__(
@@ -47,12 +51,13 @@ class Poller:
         log: FilteringBoundLogger,
         storage_failed: Callable[[StorageError], object],
         overtaken: Callable[[Account, float], object],
+        lanes: Lanes,
         today: Callable[[float], LocalDay] | None = None,
         resume_command: Callable[[str], str] = resume.command,
     ) -> None:
         self._accounts = accounts
-        self._providers = providers
         self._gate = gate
+        self._lanes = lanes
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -61,31 +66,47 @@ class Poller:
         self._overtaken = overtaken
         self._today = today
         self._under_way: set[Login] = set()
+        self._asking = Asking(
+            accounts, providers, gate, clock=clock, metrics=metrics, storage_failed=storage_failed
+        )
+        self._issuers = IssuerPoller(
+            accounts,
+            self._asking,
+            lanes,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            ask_account=overtaken,
+            today=today,
+        )
 
-    async def poll(self, name: str) -> float | None:
-        """Poll an account; return when the next poll is due on the monotonic clock, ``None`` for never."""
-        monitored = self._accounts.get(name)
+    async def poll(self, one: str) -> float | None:
+        """Poll an account or issuer; return when it is due next (monotonic time), ``None`` for never."""
+        monitored = self._accounts.get(one)
         if monitored is None or monitored.state.suspension:
             return None
+        if monitored.issuer:
+            return await self._issuers.poll(monitored)
         if monitored.login in self._under_way:
             # A reload has renamed the account meanwhile: two refusals at once may be one too many.
             return self._clock.monotonic() + monitored.account.interval
         self._under_way.add(monitored.login)
+        self._lanes.hold(monitored.login)
         try:
             return await self._poll(monitored)
         finally:
             self._under_way.remove(monitored.login)
 
-    def crashed(self, name: str, error: Exception) -> float:
+    def crashed(self, one: str, error: Exception) -> float:
         """Take note of a poll that raised (a bug); return in how many seconds the account is due again.
 
         It may have been sent, so that is no sooner than after any other; and it got no answer.
         """
-        self._log.error("poll crashed", account=name, **origin(error))
-        monitored = self._accounts.get(name)
+        monitored = self._accounts.get(one)
+        self._log.error("poll crashed", **(names(monitored) if monitored else {}), **origin(error))
         if monitored is None:
             return CRASH_DELAY
-        delay = max(CRASH_DELAY, monitored.account.interval)
+        delay = max(CRASH_DELAY, monitored.terms.interval)
         if not monitored.state.suspension:
             state = replace(monitored.state, up=False, next_poll=self._clock.time() + delay)
             self._accounts.put(replace(monitored, state=state))
@@ -93,9 +114,9 @@ class Poller:
 
     async def _poll(self, monitored: Monitored) -> float | None:
         began = self._clock.monotonic()
-        tried = await self._ask(monitored)
+        tried = await self._asking.ask(monitored)
         free_at = await self._free_at(monitored.login, tried)
-        present = self._present(monitored)
+        present = self._asking.present(monitored)
         if present is None or tried is None:
             return None
         if isinstance(tried, Held):
@@ -122,39 +143,14 @@ class Poller:
             after = postponed(after, max(due, free_at), blocked=True)
         # Kept first: whatever the telling may run into, what follows from the answer stands.
         due_at = self._keep(monitored, present, after)
-        self._metrics.poll_counted(present.account.environment.name, _label(tried.outcome))
+        self._metrics.poll_counted(present.account.environment.name, label(tried.outcome))
         monotonic = self._clock.monotonic()
         self._events.polled(present.account, present.state, after, tried.outcome, monotonic=monotonic)
         if after.blocked and not present.state.blocked:
             self._events.blocked(present.account, free_at)
+        if login.proven and tried.outcome.verdict is Verdict.ACCEPTED:
+            self._lanes.release(login)
         return due_at
-
-    async def _ask(self, monitored: Monitored) -> Tried | Held | None:
-        """Ask for the balance.
-
-        A reload meanwhile doesn't make it fail: it goes on with the account and connections as they are then.
-        """
-        while present := self._present(monitored):
-            name = present.account.environment.name
-            provider = self._providers[name]
-            failure = await provider.ready(present.account.timeout)
-            if not self._is_used(provider, monitored):
-                continue
-            if failure:
-                return Tried(failure, self._clock.time(), 0.0)
-            try:
-                tried = await provider.ask(present, self._gate)
-            except StorageError as error:
-                self._storage_failed(error)
-                return Held(self._clock.time() + present.account.interval)
-            if isinstance(tried, Held):
-                return tried
-            unsent = isinstance(tried.outcome, Failure) and not tried.outcome.sent
-            if unsent and not self._is_used(provider, monitored):
-                continue
-            self._metrics.poll_ended(name, tried.took)
-            return tried
-        return None
 
     async def _free_at(self, login: Login, tried: Tried | Held | None) -> float:
         """Return from when on the guard lets a login through (Unix time) after a try that it left open."""
@@ -170,19 +166,6 @@ class Poller:
             self._storage_failed(error)
             return 0.0
         return free_at or 0.0  # where that isn't known the next poll will show it
-
-    def _is_used(self, provider: Provider, monitored: Monitored) -> bool:
-        """Tell whether an account is still there and asked for over these connections."""
-        present = self._present(monitored)
-        return bool(present and self._providers.get(present.account.environment.name) is provider)
-
-    def _present(self, monitored: Monitored) -> Monitored | None:
-        """Return the account as it is now; ``None`` where a reload removed it or changed its credential."""
-        login = monitored.login
-        present = self._accounts.get(monitored.account.name)
-        if present and present.login is login:
-            return present
-        return next((renamed for renamed in self._accounts if renamed.login is login), None)
 
     def _keep_held(self, monitored: Monitored, present: Monitored, held: Held) -> float | None:
         if held.suspension:
@@ -208,7 +191,3 @@ class Poller:
         if present is not monitored:
             self._overtaken(present.account, due)
         return due
-
-
-def _label(outcome: Outcome) -> str:
-    return outcome.reason.value if isinstance(outcome, Failure) else outcome.code.label

@@ -1,4 +1,4 @@
-"""What is expected of each account, made once a day: its profile, and the days that it is made of."""
+"""What is expected of each account and issuer, made once a day: its profile, and the days behind it."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ _Mark = tuple[int, int]
 
 
 class Profiles:
-    """Makes the profiles of all accounts, one after the other, and again when their local day has turned."""
+    """Makes the profiles of all balances, one after the other, and again when their local day has turned."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Profiles:
         self._marks = {mark: mark for mark in self._made.values()} if due else self._marks
         for start in range(0, len(due), BATCH):
             batch = due[start : start + BATCH]
-            histories = await self._histories([monitored.login.key for monitored in batch])
+            histories = await self._histories([monitored.key for monitored in batch])
             for monitored in batch:
                 now = self._clock.time()
                 timetable = await almanac.timetable(now)
@@ -100,7 +100,7 @@ class Profiles:
 
     async def _due(self, today: LocalDay, now: float) -> list[Monitored]:
         due = []
-        for number, monitored in enumerate(list(self._accounts), 1):
+        for number, monitored in enumerate(list(self._accounts.balances()), 1):
             if number % LOOKED_AT == 0:
                 await asyncio.sleep(0)
             if self._is_due(monitored, today, now):
@@ -108,7 +108,7 @@ class Profiles:
         return due
 
     def _is_due(self, monitored: Monitored, today: LocalDay, now: float) -> bool:
-        key, latest = monitored.login.key, monitored.state.use.day
+        key, latest = monitored.key, monitored.state.use.day
         made = self._made.get(key)
         if made is None:
             return True
@@ -120,7 +120,7 @@ class Profiles:
     async def _make(
         self, monitored: Monitored, histories: Mapping[str, History], timetable: Timetable, today: LocalDay
     ) -> None:
-        key, use = monitored.login.key, monitored.state.use
+        key, use = monitored.key, monitored.state.use
         history = histories.get(key, History()).with_ended(use.ended)
         known = history.until(timetable.today)
         made = None
@@ -130,8 +130,8 @@ class Profiles:
             await asyncio.sleep(took)
         mark = timetable.today, use.day
         self._made[key] = self._marks.setdefault(mark, mark)  # most have the same
-        present = self._accounts.get(monitored.account.name)
-        if present is None or present.login.key != key:
+        present = self._accounts.get(monitored.id)
+        if present is None or present.key != key:
             return
         if made or present.state.profile or present.state.history_days != 0:
             state = with_profile(present.state, made, today)

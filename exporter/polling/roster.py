@@ -12,11 +12,13 @@ from exporter.account.outcome import Reason
 from exporter.account.policy import FIRST_POLLS, first_poll, postponed, renewed, spread, suspended
 from exporter.account.state import Count, State, Suspension, shifted
 from exporter.clock import Clock
-from exporter.config import Account, Config
+from exporter.config import Account, Config, is_issuer_key
 from exporter.guard.gate import Gate
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
+from exporter.polling.enrolment import Enrolment
 from exporter.polling.events import Events
+from exporter.polling.lanes import Lanes
 from exporter.polling.poller import NOTICEABLE
 from exporter.polling.scheduler import Scheduler
 from exporter.provider.pool import Providers
@@ -26,11 +28,11 @@ from exporter.storage.engine import StorageError
 class Roster:
     """Gives the accounts of a configuration to the scheduler, with what is known of them.
 
-    ``states`` are those that the storage had at the start, by ``Account.guard_key``. ``remembered`` are the
+    ``states`` are those that the storage had at the start, by ``Monitored.key``. ``remembered`` are the
     keys of which the guard remembers a refused credential, with a suspension where there is one: whether it
     is the present one is looked at before these accounts are polled, which takes a while for each.
-    ``arrange`` is given the names of the accounts to show, in their order. First polls are spread over
-    ``first_polls`` seconds and a little for each account.
+    ``arrange`` is given the names of the accounts to show, in their order, and the ids of their issuers.
+    First polls are spread over ``first_polls`` seconds and a little for each account.
     """
 
     def __init__(
@@ -40,7 +42,8 @@ class Roster:
         scheduler: Scheduler,
         gate: Gate,
         *,
-        arrange: Callable[[Sequence[str]], None],
+        arrange: Callable[[Sequence[str], Sequence[str]], None],
+        lanes: Lanes,
         clock: Clock,
         metrics: ExporterMetrics,
         log: FilteringBoundLogger,
@@ -60,7 +63,15 @@ class Roster:
         self._events = Events(log, resume_command)
         self.applied = asyncio.Event()
         """Set once the accounts of a first configuration are there; the guard may still look at some."""
-        self._states = dict(states)
+        self._states = {key: state for key, state in states.items() if not is_issuer_key(key)}
+        self._enrolment = Enrolment(
+            accounts,
+            scheduler,
+            lanes,
+            clock=clock,
+            states={key: state for key, state in states.items() if is_issuer_key(key)},
+            first_polls=first_polls,
+        )
         self._remembered = dict(remembered)
         self._first_polls = first_polls
         self._gone: dict[str, Monitored] = {}  # accounts that a reload has removed, by Account.guard_key
@@ -85,17 +96,24 @@ class Roster:
                 self._scheduler.limit(name, environment.concurrency)
             before = {monitored.account.guard_key: monitored for monitored in self._accounts}
             after = [self._monitored(account, before, len(config.accounts)) for account in config.accounts]
-            for name in self._accounts.replace(after):
-                self._scheduler.remove(name)
-                self._pending.pop(name, None)
+            issuers = self._enrolment.monitored(after)
+            issuers_before = {monitored.id: monitored for monitored in self._accounts.issuers()}
+            for gone in self._accounts.replace([*after, *issuers]):
+                if gone.issuer:
+                    self._enrolment.forget(gone)
+                else:
+                    self._scheduler.remove(gone.id)
+                    self._pending.pop(gone.id, None)
             kept = {monitored.account.guard_key for monitored in after}
             for key, old in before.items():
                 if key not in kept:
                     old.login.wanted = False
                     self._gone[key] = old
-            self._arrange([account.name for account in config.accounts])
+            names = [account.name for account in config.accounts]
+            self._arrange(names, [monitored.id for monitored in issuers])
             for monitored in after:
                 self._schedule(monitored, before.get(monitored.account.guard_key))
+            self._enrolment.schedule(issuers, issuers_before)
             self.applied.set()
             await self._admit_pending()
 
@@ -167,7 +185,7 @@ class Roster:
             monitored = self._accounts.get(name)
             delay = 0.0
             if monitored:
-                delay = spread(place / len(names), monitored.account.interval, len(names), self._first_polls)
+                delay = spread(place / len(names), monitored.terms.interval, len(names), self._first_polls)
                 state = replace(monitored.state, next_poll=wall + delay)
                 self._accounts.put(replace(monitored, state=state))
             due.append(now + delay)
@@ -191,8 +209,9 @@ class Roster:
             self._log.warning("the clock was set ahead", seconds=round(seconds))
         else:
             self._log.warning("the clock was set back", seconds=round(-seconds))
-        for monitored in list(self._accounts):
+        for monitored in list(self._accounts.balances()):
             self._accounts.put(replace(monitored, state=shifted(monitored.state, seconds)))
+        self._enrolment.clock_jumped(seconds)
         self._states = {key: shifted(state, seconds) for key, state in self._states.items()}
         self._gone = {
             key: replace(gone, state=shifted(gone.state, seconds)) for key, gone in self._gone.items()

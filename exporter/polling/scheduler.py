@@ -1,4 +1,7 @@
-"""When which account is polled: due times, and a limit of polls under way for each group.
+"""When which balance is polled: due times, and a limit of polls under way for each group.
+
+A group can be within another: its polls take places of both, but never the outer one's last, and none while
+polls of the outer one's own wait.
 
 It knows nothing of SOAP or accounts: it runs one coroutine for a key when the key is due, never twice at once
 for the same key, and takes from it when the key is due next.
@@ -33,21 +36,36 @@ class _Entry:
 
 
 class _Group:
-    """Keys that share a limit: those that are due wait in the order in which they became so."""
+    """Keys that share a limit: those that are due wait in the order in which they became so.
 
-    __slots__ = ("limit", "under_way", "waiting")
+    ``guests`` are polls under way of groups within this one, which are ``offering`` more, by turns.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("guests", "limit", "offering", "outer", "under_way", "waiting")
+
+    def __init__(self, limit: int, outer: "_Group | None" = None) -> None:
         self.limit = limit
+        self.outer = outer
         self.under_way = 0
+        self.guests = 0
         self.waiting: deque[_Entry] = deque()
+        self.offering: dict[_Group, None] = {}
+
+    @property
+    def has_room(self) -> bool:
+        return self.under_way + self.guests < self.limit
+
+    @property
+    def has_room_for_guests(self) -> bool:
+        return self.has_room and not self.waiting and self.guests < max(1, self.limit - 1)
 
 
 class Scheduler:
     """Runs ``poll(key)`` for each key when it is due.
 
     ``poll`` returns the time of the next poll, on the event loop's clock, or ``None`` where there is to be
-    none. ``late`` gets how many seconds after its due time each poll starts; ``crashed`` gets the key and the
+    none. ``late`` gets how many seconds after its due time each poll starts, but for those of groups within
+    another, which may have to wait; ``crashed`` gets the key and the
     exception of a poll that raised, and returns in how many seconds the key is due again. ``overdue`` gets
     the keys that became due while the process was stopped, the first due first, and returns when each is due
     instead. To be used in the event loop's thread.
@@ -76,9 +94,11 @@ class Scheduler:
         self._deferred: dict[str, _Entry] = {}  # added anew and due, while their key's last poll goes on
         self._stopping = False
 
-    def limit(self, group: str, polls: int) -> None:
-        """Set how many polls of a group may be under way at once."""
-        self._groups.setdefault(group, _Group(polls)).limit = polls
+    def limit(self, group: str, polls: int, within: str | None = None) -> None:
+        """Set how many polls of a group may be under way at once; ``within`` is one whose limit is set."""
+        if group not in self._groups:
+            self._groups[group] = _Group(polls, self._groups[within] if within else None)
+        self._groups[group].limit = polls
         self._fill(self._groups[group])
 
     def add(self, key: str, group: str, due: float) -> None:
@@ -136,7 +156,7 @@ class Scheduler:
             entries = self._spread(entries, now)
         for entry in entries:
             entry.group.waiting.append(entry)
-        for group in {entry.group for entry in entries}:
+        for group in dict.fromkeys(entry.group for entry in entries):
             self._fill(group)
         self._arm()
 
@@ -149,20 +169,36 @@ class Scheduler:
         return [entry for entry in entries if entry.due <= now]
 
     def _fill(self, group: _Group) -> None:
-        """Start polls of a group that wait, up to its limit."""
-        while group.waiting and group.under_way < group.limit and not self._stopping:
-            entry = group.waiting.popleft()
-            if entry.key in self._under_way:
-                self._deferred[entry.key] = entry
-            elif not entry.removed:
-                self._under_way.add(entry.key)
-                group.under_way += 1
-                task = self._loop.create_task(self._run(entry))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        """Start polls that wait, up to the limits: a group's own first, then those of groups within it."""
+        if group.outer:
+            if group.waiting and group.has_room:
+                group.outer.offering[group] = None
+            group = group.outer
+        while group.waiting and group.has_room and not self._stopping:
+            self._start(group.waiting.popleft())
+        while group.offering and group.has_room_for_guests and not self._stopping:
+            guest = next(iter(group.offering))
+            del group.offering[guest]
+            if guest.waiting and guest.has_room:
+                self._start(guest.waiting.popleft())
+            if guest.waiting and guest.has_room:
+                group.offering[guest] = None  # behind the others
+
+    def _start(self, entry: _Entry) -> None:
+        if entry.key in self._under_way:
+            self._deferred[entry.key] = entry
+        elif not entry.removed:
+            self._under_way.add(entry.key)
+            entry.group.under_way += 1
+            if entry.group.outer:
+                entry.group.outer.guests += 1
+            task = self._loop.create_task(self._run(entry))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _run(self, entry: _Entry) -> None:
-        self._late(max(0.0, self._loop.time() - entry.due))
+        if not entry.group.outer:
+            self._late(max(0.0, self._loop.time() - entry.due))
         due: float | None = None
         ended = False
         try:
@@ -175,6 +211,8 @@ class Scheduler:
             if not ended:
                 due = self._loop.time() + CRASH_DELAY
             entry.group.under_way -= 1
+            if entry.group.outer:
+                entry.group.outer.guests -= 1
             self._under_way.discard(entry.key)
             deferred = self._deferred.pop(entry.key, None)
             if deferred:

@@ -23,8 +23,12 @@ class Permit(Protocol):
 class Gate(Protocol):
     """The only way to put a credential on the wire."""
 
-    async def attempt(self, login: Login, send: Callable[[Permit], Awaitable[Outcome]]) -> Tried | Held:
+    async def attempt(
+        self, login: Login, send: Callable[[Permit], Awaitable[Outcome]], *, only_proven: bool = False
+    ) -> Tried | Held:
         """Have a try with a login sent, if the guard allows it, and keep what its outcome says.
+
+        With ``only_proven`` it isn't sent unless the provider has accepted the login in this process.
 
         Raises StorageError where what isn't proven can't be charged: nothing is sent then.
         """

@@ -2,7 +2,7 @@
 
 The key of a record is the account at the provider (``Account.guard_key``), not the name in the
 configuration: an account that is renamed keeps its figures, and a name that is given to another account
-doesn't inherit them.
+doesn't inherit them. Of an account's issuers as much is kept, by ``issuer_key``.
 """
 
 import sqlite3
@@ -13,6 +13,7 @@ from typing import Any, Final
 from exporter.account.outcome import Code
 from exporter.account.state import Fall, Figure, Rise, State, as_of
 from exporter.account.use import Use
+from exporter.config import is_issuer_key
 from exporter.storage import days
 
 TABLE_1: Final = """
@@ -79,12 +80,22 @@ def save(connection: sqlite3.Connection, states: Iterable[tuple[str, State]]) ->
     connection.executemany(_REPLACE, rows[whole:])
 
 
-def load(connection: sqlite3.Connection, now: float, codes: Callable[[int], Code]) -> dict[str, State]:
-    """Return what is known of all accounts, by key; ``codes`` gives the meaning of a stored number.
+def load(
+    connection: sqlite3.Connection,
+    now: float,
+    codes: Callable[[int], Code],
+    issuer_codes: Callable[[int], Code] | None = None,
+) -> dict[str, State]:
+    """Return what is known of all accounts and issuers, by key.
 
+    ``codes`` gives the meaning of a stored number, ``issuer_codes`` that of an issuer's where it is another.
     Times that are ahead of ``now`` (Unix time) are taken for now: the clock has been set back since.
     """
-    return {row[0]: as_of(_state(row, codes), now) for row in connection.execute(_SELECT)}
+    of_issuers = issuer_codes or codes
+    return {
+        row[0]: as_of(_state(row, of_issuers if is_issuer_key(row[0]) else codes), now)
+        for row in connection.execute(_SELECT)
+    }
 
 
 def use_of(connection: sqlite3.Connection, key: str) -> Use:

@@ -22,11 +22,11 @@ from prometheus_client.registry import Collector
 from exporter.account.outcome import Reason
 from exporter.account.state import ALWAYS, Count, Counts, Figure, Rise, State, Suspension, one_more
 from exporter.clock import Clock
-from exporter.config import Account, Environment, TlsConfig
+from exporter.config import Account, Environment, Issuer, TlsConfig
 from exporter.exposition import deflate
 from exporter.exposition.blocks import SIZE, Block, Families
 from exporter.exposition.exposition import LONGEST_TURN, STEPS, Exposition, Form
-from exporter.exposition.families import ACCOUNT_FAMILIES
+from exporter.exposition.families import ACCOUNT_FAMILIES, ISSUER_FAMILIES
 from exporter.metrics import LAG_BUCKETS, POLL_BUCKETS, ExporterMetrics
 from exporter.provider.solucion_factible.codes import LABELS, code
 from exporter.secret import Secret
@@ -794,3 +794,133 @@ def test_buckets_reach_from_a_quick_answer_to_the_longest_time_limit() -> None:
     assert (POLL_BUCKETS[0], POLL_BUCKETS[-1]) == (0.1, 240.0)
     for buckets in (POLL_BUCKETS, LAG_BUCKETS):
         assert list(buckets) == sorted(set(buckets))
+
+
+# Issuers. ---------------------------------------------------------------------------------------------------
+
+ISSUER_EXPECTED: dict[str, tuple[str, Callable[[Issuer, State, Clock], Iterable[Series]]]] = {
+    "cfdi_issuer_stamps_contracted": ("gauge", lambda i, s, at: [({}, of_issuer(s.contracted, i, at))]),
+    "cfdi_issuer_stamps_used": ("gauge", lambda i, s, at: [({}, of_issuer(s.used, i, at))]),
+    "cfdi_issuer_stamps_available": ("gauge", lambda i, s, at: [({}, of_issuer(s.available, i, at))]),
+    "cfdi_issuer_stamps_low_threshold": (
+        "gauge",
+        lambda i, _s, _at: [({"severity": "warning"}, i.warning), ({"severity": "critical"}, i.critical)],
+    ),
+    "cfdi_issuer_stamps_consumed": ("counter", lambda _i, s, _at: [({}, s.consumed.total)]),
+    "cfdi_issuer_stamps_purchased": ("counter", lambda _i, s, _at: [({}, s.purchased.total)]),
+    "cfdi_issuer_stamps_depletion_timestamp_seconds": ("gauge", lambda _i, s, _at: [({}, s.depletion)]),
+    "cfdi_issuer_info": ("gauge", lambda i, _s, _at: [(dict(i.labels), 1)]),
+    "cfdi_issuer_up": ("gauge", lambda _i, s, _at: [({}, flag(s.up))]),
+    "cfdi_issuer_last_status_code": (
+        "gauge",
+        lambda _i, s, _at: [({}, None if s.last_code is None else s.last_code.number)],
+    ),
+    "cfdi_issuer_last_success_timestamp_seconds": ("gauge", lambda _i, s, _at: [({}, s.last_success)]),
+}
+ISSUER_HELP = {family.name.removesuffix("_total"): family.help for family in ISSUER_FAMILIES}
+ISSUER = Issuer("norte", "AAA010101AAA", 3600.0, 10_800.0, 50, 10, (("owner", "n"),))
+ISSUERS = st.builds(
+    lambda name, stale_after, thresholds, labels: Issuer(
+        name, "AAA010101AAA", 60.0, stale_after, thresholds[0], thresholds[1], labels
+    ),
+    TEXT,
+    st.floats(0.001, 20_000),
+    st.tuples(st.none() | COUNT, st.none() | COUNT),
+    OWN_LABELS.map(lambda labels: tuple(label for label in labels if label[0] != "issuer")),
+)
+
+
+def of_issuer(figure: Figure | None, issuer: Issuer, at: Clock) -> float | None:
+    return None if figure is None or at.time() - figure.at > issuer.stale_after else figure.stamps
+
+
+class IssuerReference(Collector):
+    """Issuers of an account, the way that prometheus_client would have them written."""
+
+    def __init__(self, issuers: Iterable[tuple[Issuer, State]], at: Clock) -> None:
+        self._issuers = list(issuers)
+        self._at = at
+
+    def collect(self) -> Iterator[Metric]:
+        for name, (kind, values) in ISSUER_EXPECTED.items():
+            family: Metric = (
+                GaugeMetricFamily(name, ISSUER_HELP[name])
+                if kind == "gauge"
+                else CounterMetricFamily(name, ISSUER_HELP[name])
+            )
+            suffix = "_total" if kind == "counter" else ""
+            for issuer, state in self._issuers:
+                for labels, value in values(issuer, state, self._at):
+                    if value is not None:
+                        names = {"account": ACCOUNT.name, "issuer": issuer.name}
+                        family.add_sample(name + suffix, {**names, **labels}, value)
+            yield family
+
+
+def exposed_with_issuers(issuers: Iterable[tuple[Issuer, State]], clock: Clock) -> Exposition:
+    """An account and issuers under it."""
+    issuers = list(issuers)
+    exposition = Exposition(None, clock)
+    exposition.arrange([ACCOUNT.name], [f"key {place}" for place in range(len(issuers))])
+    exposition.show(ACCOUNT, STATE)
+    for place, (issuer, state) in enumerate(issuers):
+        exposition.show(ACCOUNT, state, issuer, f"key {place}")
+    return exposition
+
+
+@pytest.mark.parametrize("form", ["text", "openmetrics"])
+def test_the_golden_output_of_one_issuer(form: Form) -> None:
+    issuer = replace(ISSUER, name="tienda-norte", labels=(("owner", "norte"),))
+    state = replace(
+        STATE,
+        contracted=Figure(300, NOW),
+        used=Figure(260, NOW),
+        available=Figure(40, NOW),
+        consumed=Rise(21, 260),
+        purchased=Rise(100, 300),
+    )
+    body = b"".join(exposed_with_issuers([(issuer, state)], FakeClock(NOW)).pieces(form)).decode()
+    of_issuer = body[body.index("# HELP cfdi_issuer_") :]
+    assert of_issuer == (GOLDEN / f"one-issuer.{form}").read_text()
+
+
+@given(st.lists(st.tuples(ISSUERS, STATES), min_size=1, max_size=4))
+def test_issuers_are_written_as_prometheus_client_would(issuers: list[tuple[Issuer, State]]) -> None:
+    """Byte for byte, after the accounts and in both formats, however names and labels are written."""
+    clock = FakeClock(NOW)
+    registry = reference([(ACCOUNT, STATE)], clock)
+    registry.register(IssuerReference(issuers, clock))
+    exposition = exposed_with_issuers(issuers, clock)
+    assert text(exposition) == generate_latest(registry)
+    assert openmetrics(exposition) + b"# EOF\n" == generate_openmetrics(registry) + b"# EOF\n"
+
+
+async def test_a_gzipped_scrape_with_issuers_is_the_plain_one() -> None:
+    """Whatever has changed since the last one, and when the last issuer has gone."""
+    clock = FakeClock(NOW)
+    many = [(replace(ISSUER, name=f"issuer {number}"), STATE) for number in range(2 * SIZE + 7)]
+    exposition = exposed_with_issuers(many, clock)
+    for change in range(4):
+        if change == 1:
+            state = replace(STATE, available=Figure(7, NOW))
+            exposition.show(ACCOUNT, state, many[SIZE][0], f"key {SIZE}")
+        if change == 2:
+            exposition.arrange([ACCOUNT.name], ["key 3", "key 1"])
+        if change == 3:
+            exposition.arrange([ACCOUNT.name])
+        await exposition.settle()
+        packed = b"".join(await exposition.gzipped("text"))
+        assert zlib.decompress(packed, 31) == text(exposition)
+    assert text(exposition) == text(exposed([(ACCOUNT, STATE)], clock))
+
+
+def test_figures_of_issuers_get_stale_by_their_own_time() -> None:
+    clock = FakeClock(NOW)
+    exposition = exposed_with_issuers([(ISSUER, STATE)], clock)
+    one = 'cfdi_issuer_stamps_available{account="acme",issuer="norte"}'
+    clock.advance(2 * ACCOUNT.stale_after)
+    assert one in series(exposition)
+    assert 'cfdi_stamps_available{account="acme"}' not in series(exposition)
+    clock.advance(ISSUER.stale_after)
+    assert one not in series(exposition)
+    assert 'cfdi_issuer_stamps_consumed_total{account="acme",issuer="norte"}' in series(exposition)

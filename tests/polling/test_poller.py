@@ -377,7 +377,7 @@ class TestReloads:
         while life.storage.writes == writes:  # noqa: ASYNC110 - until the charge waits to be written
             await asyncio.sleep(0)
         another = ScriptedProvider(rig.clock, ENVIRONMENT)
-        life.poller._providers = {"testing": another}
+        life.poller._asking._providers = {"testing": another}
         rig.provider.retired = True
         await poll
         assert rig.provider.logins == []
@@ -395,7 +395,7 @@ class TestReloads:
         another = ScriptedProvider(rig.clock, ENVIRONMENT)
 
         async def closed(_limit: float) -> Failure:
-            life.poller._providers = {"testing": another}
+            life.poller._asking._providers = {"testing": another}
             return unsent()
 
         rig.provider.ready = closed  # type: ignore[method-assign]

@@ -559,3 +559,48 @@ def test_keys_that_are_added_anew_again_and_again_leave_nothing_behind() -> None
         await polls.scheduler.stop(0)
 
     in_simulated_time(story)
+
+
+def test_groups_within_another_leave_it_a_place() -> None:
+    """They take turns, each within its own limit, and none goes before the outer one's own."""
+
+    async def story() -> None:
+        polls = Polls(every=None, takes=10.0)
+        polls.scheduler.limit("group", 4)
+        for guest, limit in (("x", 5), ("y", 1)):
+            polls.scheduler.limit(guest, limit, "group")
+            for number in range(3):
+                polls.add(f"{guest}{number}", 0.0, guest)
+        for number in range(3):
+            polls.add(f"own{number}", 1.0)
+        await asyncio.sleep(45)
+        assert polls.started[:3] == [(0.0, "x0"), (0.0, "x1"), (0.0, "x2")]
+        assert [key for at, key in polls.started if at == 1.0] == ["own0"]
+        assert [key for at, key in polls.started if at == 10.0] == ["own1", "own2", "y0"]
+        assert polls.started[-2:] == [(20.0, "y1"), (30.0, "y2")]
+        assert polls.most_under_way == 4
+        assert len(polls.started) == 9
+        assert len(polls.lags) == 3, "who may have to wait tells nothing about overload"
+        await polls.scheduler.stop(0)
+
+    in_simulated_time(story)
+
+
+def test_a_group_within_another_that_is_held_waits_and_goes_on() -> None:
+    async def story() -> None:
+        polls = Polls(every=10.0)
+        polls.scheduler.limit("group", 1)
+        polls.scheduler.limit("guest", 0, "group")
+        polls.add("a", 1.0, "guest")
+        polls.add("own", 2.0)
+        await asyncio.sleep(5)
+        assert polls.started == [(2.0, "own")]
+        polls.scheduler.limit("guest", 1, "group")
+        await asyncio.sleep(1)
+        assert polls.started == [(2.0, "own"), (5.0, "a")]
+        polls.scheduler.limit("guest", 0, "group")
+        await asyncio.sleep(30)
+        assert [key for _, key in polls.started].count("a") == 1
+        await polls.scheduler.stop(0)
+
+    in_simulated_time(story)

@@ -174,7 +174,13 @@ class HoldingGate:
     def __init__(self, held: Held | None = None) -> None:
         self.held = held
 
-    async def attempt(self, _login: Login, send: Callable[[Permit], Awaitable[Outcome]]) -> Tried | Held:
+    async def attempt(
+        self,
+        _login: Login,
+        send: Callable[[Permit], Awaitable[Outcome]],
+        *,
+        only_proven: bool = False,  # noqa: ARG002
+    ) -> Tried | Held:
         return self.held or Tried(await send(StalePermit()), 0.0, 0.0)
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from exporter.account.outcome import Failure, Reading, Reason
 from exporter.account.state import Count, Fall, Figure, Rise, State, Suspension
 from exporter.account.use import Use
+from exporter.config import Issuer, issuer_key
 from exporter.daemon.state_file import STEPS
-from exporter.provider.solucion_factible.codes import CODES, code
+from exporter.provider.solucion_factible.codes import CODES, code, issuer_code
 from exporter.storage import migrations
 from exporter.storage.engine import Storage
 from exporter.storage.states import load, save
@@ -111,13 +112,15 @@ def test_a_file_of_version_1_goes_on_counting(tmp_path: Path) -> None:
 
 
 def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None:
-    """Suspensions and open tries are the guard's, and the counters of answers and failures start at 0 as
-    those of any process do."""
+    """Suspensions and open tries are the guard's, the counters of answers and failures start at 0 as those of
+    any process do, and an issuer that was given up is asked for again."""
     state = State(
         suspension=Suspension(code(601), NOW),
         blocked=True,
         responses=(Count("601", 1), Count("other", 2)),
         failures=(Count("tls", 3),),
+        unknown=2,
+        given_up=True,
         last_outcome=reading(601),
         last_code=code(601),
     )
@@ -128,6 +131,7 @@ def test_what_belongs_to_the_process_is_not_kept(db: sqlite3.Connection) -> None
 def test_every_field_is_kept_or_known_not_to_be() -> None:
     """So that a new one isn't forgotten here."""
     not_kept = {"suspension", "blocked", "responses", "failures", "last_outcome", "profile"}
+    not_kept |= {"unknown", "given_up"}
     kept = {field.name for field in fields(State)} - not_kept
     assert len(kept) == 19
 
@@ -169,3 +173,15 @@ def test_what_a_restored_copy_does_to_a_counter(db: sqlite3.Connection) -> None:
     save(db, [("a", State(consumed=rise))])
     restored = load(db, NOW, code)["a"].consumed
     assert (restored.total, restored.seen(readings[-1]).total) == (10, 30)
+
+
+def test_a_code_about_an_issuer_means_what_it_means_there(db: sqlite3.Connection) -> None:
+    issuer = Issuer("norte", "AAA010101AAA", 60.0, 180.0, None, None, ())
+    key = issuer_key("a", issuer)
+    save(db, [("a", State(last_code=code(611))), (key, State(last_code=issuer_code(611)))])
+    assert load(db, NOW, code, issuer_code) == {
+        "a": State(last_code=code(611)),
+        key: State(last_code=issuer_code(611)),
+    }
+    assert "AAA010101AAA" not in key
+    assert key != issuer_key("b", issuer)

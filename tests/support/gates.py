@@ -23,7 +23,13 @@ class OpenPermit:
 class OpenGate:
     """Holds nothing, keeps nothing."""
 
-    async def attempt(self, login: Login, send: Callable[[Permit], Awaitable[Outcome]]) -> Tried | Held:
+    async def attempt(
+        self,
+        login: Login,
+        send: Callable[[Permit], Awaitable[Outcome]],
+        *,
+        only_proven: bool = False,  # noqa: ARG002
+    ) -> Tried | Held:
         return Tried(await send(OpenPermit(login)), 0.0, 0.0)
 
 

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.account.outcome import Reason
 from exporter.cli.flags import parser
-from exporter.exposition.families import ACCOUNT_FAMILIES
+from exporter.exposition.families import ACCOUNT_FAMILIES, ISSUER_FAMILIES
 from exporter.metrics import ExporterMetrics
 from exporter.provider.solucion_factible import codes
 
@@ -29,7 +29,7 @@ def families() -> dict[str, str]:
         f"{family.name}_total" if family.type == "counter" else family.name: family.type
         for family in text_string_to_metric_families(exporter_text())
     }
-    return {family.name: family.kind for family in ACCOUNT_FAMILIES} | own
+    return {family.name: family.kind for family in (*ACCOUNT_FAMILIES, *ISSUER_FAMILIES)} | own
 
 
 @cache

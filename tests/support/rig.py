@@ -23,6 +23,7 @@ from exporter.guard.gate import Gate
 from exporter.guard.records import remembered
 from exporter.metrics import ExporterMetrics
 from exporter.polling.accounts import Accounts, Monitored
+from exporter.polling.lanes import Lanes
 from exporter.polling.poller import Poller
 from exporter.polling.profiles import Profiles
 from exporter.polling.roster import Roster
@@ -90,18 +91,20 @@ def config(*accounts: Account) -> Config:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A try that reached the provider."""
+    """A try that reached the provider, and the name of the issuer that it asked for."""
 
     username: str
     password: str
     at: float
+    issuer: str = ""
 
 
 class ScriptedProvider:
     """Stands at the place of a provider: it knows the right passwords and keeps every try.
 
     `script` is what the next tries end in, one each; after that it answers 200 to a right password and 601 to
-    any other. While `open` isn't set, tries wait for their outcome.
+    any other. `issuer_scripts` are likewise for what asks for an issuer, by its name. While `open` isn't set,
+    tries wait for their outcome.
     """
 
     labels = codes.LABELS
@@ -111,6 +114,7 @@ class ScriptedProvider:
         self.environment = environment
         self.passwords = {USERNAME: RIGHT}
         self.script: list[Outcome] = []
+        self.issuer_scripts: dict[str, list[Outcome]] = {}
         self.wsdl: Failure | None = None
         self.retired = False
         self.logins: list[Arrival] = []
@@ -128,20 +132,26 @@ class ScriptedProvider:
         return self.wsdl
 
     async def ask(self, balance: Balance, gate: contract.Gate) -> Tried | Held:
-        return await gate.attempt(balance.login, partial(self._send, balance.account))
+        issuer = balance.issuer.name if balance.issuer else ""
+        send = partial(self._send, balance.account, issuer)
+        return await gate.attempt(balance.login, send, only_proven=bool(issuer))
 
-    async def _send(self, account: Account, permit: Permit) -> Outcome:
+    async def _send(self, account: Account, issuer: str, permit: Permit) -> Outcome:
         if self.retired:
             return unsent()
-        password = permit.password()
-        if self.script and isinstance(self.script[0], Failure) and not self.script[0].sent:
-            return self.script.pop(0)
-        login = Arrival(account.username, password.reveal(), self._clock.time())
+        script, password = self._script(issuer), permit.password()
+        if script and isinstance(script[0], Failure) and not script[0].sent:
+            return script.pop(0)
+        login = Arrival(account.username, password.reveal(), self._clock.time(), issuer)
         self.logins.append(login)
         self.reached.set()
         self.on_login(login)
         await self.open.wait()
-        return self.script.pop(0) if self.script else self.judge(login)
+        script = self._script(issuer)  # it may be another one by now
+        return script.pop(0) if script else self.judge(login)
+
+    def _script(self, issuer: str) -> list[Outcome]:
+        return self.issuer_scripts.get(issuer, []) if issuer else self.script
 
     def judge(self, login: Arrival) -> Outcome:
         """The answer to a try as the passwords are now."""
@@ -208,14 +218,17 @@ class Agenda:
     def __init__(self) -> None:
         self.due: dict[str, float] = {}
         self.limits: dict[str, int] = {}
+        self.groups: dict[str, str] = {}
         self._entries: dict[str, object] = {}
 
-    def limit(self, group: str, polls: int) -> None:
+    def limit(self, group: str, polls: int, within: str | None = None) -> None:
+        assert within is None or within in self.limits
         self.limits[group] = polls
 
     def add(self, key: str, group: str, due: float) -> None:
         assert group in self.limits
         self.due[key] = due
+        self.groups[key] = group
         self._entries[key] = object()
 
     def remove(self, key: str) -> None:
@@ -271,6 +284,7 @@ class Life:
             clock=clock,
             metrics=self.metrics,
         )
+        lanes = Lanes(self.agenda.limit)
         self.poller = Poller(
             self.accounts,
             self.providers,
@@ -280,6 +294,7 @@ class Life:
             log=logger,
             storage_failed=self.storage_errors.append,
             overtaken=self._postpone,
+            lanes=lanes,
             today=self.profiles.today,
         )
         self.roster = Roster(
@@ -288,10 +303,11 @@ class Life:
             cast("Scheduler", self.agenda),
             self.gate,
             arrange=self.exposition.arrange,
+            lanes=lanes,
             clock=clock,
             metrics=self.metrics,
             log=logger,
-            states=self.storage.read(lambda db: states.load(db, clock.time(), codes.code)),
+            states=self.storage.read(lambda db: states.load(db, clock.time(), codes.code, codes.issuer_code)),
             remembered=self.storage.read(lambda db: remembered(db, codes.code)),
         )
         self.publisher = Publisher(self.accounts, self.storage, self.exposition)

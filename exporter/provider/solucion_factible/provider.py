@@ -122,7 +122,9 @@ class SolucionFactible:
 
     async def ask(self, balance: Balance, gate: Gate) -> Tried | Held:
         """Ask for a balance: one login, through the gate, within the account's timeout."""
-        return await gate.attempt(balance.login, partial(self._send, balance.account, balance.issuer))
+        issuer = balance.issuer
+        send = partial(self._send, balance.account, issuer)
+        return await gate.attempt(balance.login, send, only_proven=issuer is not None)
 
     async def _send(self, account: Account, issuer: Issuer | None, permit: Permit) -> Outcome:
         operations = self._operations
