@@ -148,7 +148,7 @@ class Daemon:
         verifying = self._background.start_regularly(self._options.pace.watch, storage.verify)
         try:
             if initial := self._options.initial:
-                await self._background.guarded(lambda: storage.transact(initial))
+                await storage.transact(initial)
             yield storage
         finally:
             verifying.cancel()
