@@ -79,9 +79,11 @@ async def store(pasts: Sequence[Past], path: Path, log: FilteringBoundLogger) ->
 
     The daemon may be running: it takes the days up within a minute.
     """
-    storage = _opened(path, log)
+    now, storage = time.time(), _opened(path, log)
     try:
-        added = await _add(storage, [(past.account, _days(past)) for past in pasts])
+        added = await storage.transact(
+            lambda db: [days.add(db, past.account.guard_key, _days(past), now) for past in pasts]
+        )
     finally:
         await storage.close()
     return [
@@ -121,7 +123,7 @@ async def replayed(
             if storage is None:  # not before: a Prometheus that can't be asked leaves no file behind
                 storage = _opened(path, log)
                 closing.push_async_callback(storage.close)
-            added = await _add(storage, used)
+            added = await _stored(storage, used)
             for (account, ended), number in zip(used, added, strict=True):
                 yield _line(account, number, len(ended) - number)
     if not found:
@@ -162,9 +164,8 @@ def _opened(path: Path, log: FilteringBoundLogger) -> Storage:
     return storage
 
 
-async def _add(
-    storage: Storage, used: Sequence[tuple[Account, Sequence[Ended] | Iterator[Ended]]]
-) -> list[int]:
+async def _stored(storage: Storage, used: Sequence[tuple[Account, Sequence[Ended]]]) -> list[int]:
+    """Store days of accounts; return of how many that was for each."""
     now = time.time()
     return await storage.transact(
         lambda db: [days.add(db, account.guard_key, ended, now) for account, ended in used]

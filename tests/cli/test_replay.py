@@ -84,13 +84,13 @@ class TestSamples:
 
     def test_a_restored_file(self) -> None:
         """It shows figures from before until the next poll, and goes on from the provider's own."""
-        before, after = rising(-1, 30), rising(33, 80, begin=340)
+        before, after = rising(-1, 30), rising(33, 80, each=30, begin=420)
         restored = {MONDAY + 31 * HOUR: before[MONDAY + 20 * HOUR], MONDAY + 32 * HOUR: before[MONDAY]}
-        assert found({**before, **restored, **after}) == {0: 240, 1: 240, 2: 240}
+        assert found({**before, **restored, **after}) == {0: 240, 1: 623, 2: 720}
 
     def test_a_clock_that_was_wrong(self) -> None:
         """An answer from the future, or from before the period, is none."""
-        ahead = {MONDAY + 30 * HOUR: Sample(999, MONDAY + 300 * HOUR)}
+        ahead = {MONDAY + 30 * HOUR: Sample(999, MONDAY + 40 * HOUR)}
         behind = {MONDAY + 31 * HOUR: Sample(999, 5.0)}
         assert found({**rising(-1, 80), **ahead, **behind}) == {0: 240, 1: 240, 2: 240}
 

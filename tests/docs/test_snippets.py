@@ -12,6 +12,7 @@ import pytest
 import yaml
 from _pytest.mark import ParameterSet
 
+from exporter.cli.http_config import load_http_config
 from exporter.cli.main import main
 from tests.support.commands import called
 from tests.support.configs import make_certificates
@@ -69,6 +70,13 @@ def of_grafana(text: str, _folder: Path) -> None:
             assert item.keys() <= set(keys.split())
 
 
+def of_http(text: str, _folder: Path) -> None:
+    """How a client gets in: it names files beside it."""
+    access = load_http_config(Path(written("http.yaml", text)))
+    assert access.authorization
+    assert access.tls.ca_file
+
+
 def of_alertmanager(text: str, _folder: Path) -> None:
     called("amtool", "check-config", written("alertmanager.yml", text))
 
@@ -87,6 +95,7 @@ CHECKS: Mapping[frozenset[str], tuple[Check, str | None]] = {
     frozenset({"scrape_configs", "rule_files", "alerting", "remote_write"}): (of_prometheus, "prometheus"),
     frozenset({"config", "instances", "podMonitor", "webConfig"}): (of_the_chart, "helm"),
     frozenset({"groups"}): (of_rules, "prometheus"),
+    frozenset({"basic_auth", "authorization"}): (of_http, None),
     frozenset({"route", "receivers"}): (of_alertmanager, "alertmanager"),
     frozenset({"providers", "datasources"}): (of_grafana, None),
 }
