@@ -34,10 +34,11 @@ _ALL: Final = model.VariableOption(True, "All", "$__all")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels under a heading."""
+    """Panels under a heading. What a ``closed`` one asks for is asked for once somebody opens it."""
 
     title: str
     panels: Sequence[Builder[model.Panel]]
+    closed: bool = False
 
 
 def board(
@@ -66,14 +67,25 @@ def board(
         .variables([_datasource(), *variables])
     )
     for row in rows:
-        builder = builder.with_row(dashboard.Row(row.title))
-        for panel in row.panels:
+        heading = dashboard.Row(row.title).collapsed(row.closed)
+        if row.closed:
+            for panel in row.panels:
+                heading = heading.with_panel(panel)
+        builder = builder.with_row(heading)
+        for panel in () if row.closed else row.panels:
             builder = builder.with_panel(panel)
     made = builder.build()
     made.annotations = model.AnnotationContainer(list(annotations))
-    for number, panel_or_row in enumerate(made.panels or (), 1):
+    for number, panel_or_row in enumerate(_all_of(made), 1):
         panel_or_row.id_val = number
     return made
+
+
+def _all_of(made: model.Dashboard) -> Iterator[model.Panel | model.RowPanel]:
+    for panel in made.panels or ():
+        yield panel
+        if isinstance(panel, model.RowPanel):
+            yield from panel.panels
 
 
 def environments(*, several: bool) -> dashboard.QueryVariable:

@@ -144,11 +144,22 @@ def _exporters() -> table.Panel:
         size=(16, 7),
     )
     panel = panel.transformations(one_row_each(["Value #build"], names, by="instance"))
-    return (
-        panel.override_by_name("Started", [model.DynamicConfigValue("unit", f"{DATE_UNIT}, HH:mm")])
-        .override_by_name("Today", [model.DynamicConfigValue("mappings", _DAYS)])
-        .override_by_name("Next business day", [model.DynamicConfigValue("unit", DATE_UNIT)])
-    )
+    looks_of = {
+        "Version": [_wide(80)],
+        "Revision": [_wide(110)],
+        "Python": [_wide(80)],
+        "Accounts": [_wide(90)],
+        "Started": [_wide(190), model.DynamicConfigValue("unit", f"{DATE_UNIT}, HH:mm")],
+        "Today": [_wide(120), model.DynamicConfigValue("mappings", _DAYS)],
+        "Next business day": [_wide(150), model.DynamicConfigValue("unit", DATE_UNIT)],
+    }
+    for name, looks in looks_of.items():
+        panel = panel.override_by_name(name, looks)
+    return panel
+
+
+def _wide(pixels: int) -> model.DynamicConfigValue:
+    return model.DynamicConfigValue("custom.width", pixels)
 
 
 def _failures() -> bargauge.Panel:

@@ -48,18 +48,20 @@ def all_accounts() -> table.Panel:
     )
     coloured = look.TableColoredBackgroundCellOptions()
     text = look.TableColorTextCellOptions()
+    in_days = meanings.days_left().build()
     link = to_account("__data.fields.account", "__data.fields.pac_environment")
     columns = {
         "account": _looks(links=[link]),
-        "Stamps": _looks(mappings=meanings.stages(), cell=coloured),
-        "Lasts until": _looks(unit=DATE_UNIT),
-        "Days left": _looks(unit=DAYS_UNIT, decimals=1, thresholds=meanings.days_left().build(), cell=text),
-        "Balance": _looks(unit=STAMPS_UNIT),
-        "Usual day": _looks(unit=STAMPS_UNIT),
-        "Days known": _looks(unit=DAYS_UNIT),
-        "Polls": _looks(mappings=meanings.polls(), cell=text),
-        "Last answer": _looks(mappings=meanings.codes(), cell=text),
-        "Age of the balance": _looks(unit="s"),
+        "pac_environment": _looks(width=130),
+        "Stamps": _looks(mappings=meanings.stages(), cell=coloured, width=100, align="left"),
+        "Lasts until": _looks(unit=DATE_UNIT, width=145),
+        "Days left": _looks(unit=DAYS_UNIT, decimals=1, thresholds=in_days, cell=text, width=105),
+        "Balance": _looks(unit=STAMPS_UNIT, width=100),
+        "Usual day": _looks(unit=STAMPS_UNIT, width=100),
+        "Days known": _looks(unit=DAYS_UNIT, width=105),
+        "Polls": _looks(mappings=meanings.polls(), cell=text, width=110, align="left"),
+        "Last answer": _looks(mappings=meanings.codes(), cell=text, width=290, align="left"),
+        "Age of the balance": _looks(unit="s", width=150),
     }
     panel = panel.transformations(one_row_each(["Value #due"], names, by="Value #due"))
     for name, properties in columns.items():
@@ -67,9 +69,12 @@ def all_accounts() -> table.Panel:
     return panel
 
 
-def _looks(*, cell: object = None, **properties: object) -> list[model.DynamicConfigValue]:
-    looks = [model.DynamicConfigValue(name, value) for name, value in properties.items()]
-    return looks + ([model.DynamicConfigValue("custom.cellOptions", cell)] if cell else [])
+def _looks(
+    *, cell: object = None, width: int = 0, align: str = "", **properties: object
+) -> list[model.DynamicConfigValue]:
+    own = {"custom.cellOptions": cell, "custom.width": width, "custom.align": align}
+    looks = properties | {name: value for name, value in own.items() if value}
+    return [model.DynamicConfigValue(name, value) for name, value in looks.items()]
 
 
 def _exposed(series: str) -> str:

@@ -11,17 +11,17 @@ from dashboards.selectors import CHOSEN, ON_EXPORTERS_ACCOUNT, ONE, Accounts
 from dashboards.standing import CONSUMED, LAST_QUARTER
 
 _DAYS: Final = (
-    "midnight to midnight in Mexico City (to half an hour), beside those of the same weekday a week "
-    "before. Days without figures at both ends (a new, suspended or failing account) are left out; the "
-    "present day appears once it is over."
+    "midnight to midnight in Mexico City (to half an hour). Days without figures at both ends (a new, "
+    "suspended or failing account) are left out, and accounts that are polled less than every three hours; "
+    "the present day appears once it is over."
 )
 
 
 def of_all_by_day() -> timeseries.Panel:
     """Return the use of all chosen accounts."""
     description = f"Stamps that all chosen accounts used on each day, {_DAYS}"
-    this_day, week_before = (f"sum({CHOSEN.among(used)})" for used in _days_of(CHOSEN))
-    return _by_day(description, this_day, week_before).time_from("14d")
+    query = over_time(f"sum({CHOSEN.among(_day(CHOSEN))})", "stamps", step=DAILY)
+    return columns("Used by day", description, [query], STAMPS_UNIT).time_from("14d")
 
 
 def of_all_lately() -> timeseries.Panel:
@@ -37,24 +37,19 @@ def of_all_lately() -> timeseries.Panel:
 
 def by_day() -> timeseries.Panel:
     """Return the use of one account."""
-    return _by_day(f"Stamps used on each day, {_DAYS}", *_days_of(ONE))
+    description = f"Stamps used on each day, and in grey a week before; {_DAYS}"
+    return _by_day(description, f"max({_day(ONE)})", f"max({_day(ONE, week_before=True)})")
 
 
-def _days_of(accounts: Accounts) -> tuple[str, ...]:
-    """Return what was used on the day that begins, and on the one a week before."""
-    return tuple(_day(accounts, *ends) for ends in (("-30m", "-1d30m"), ("6d23h30m", "5d23h30m")))
+def _day(accounts: Accounts, *, week_before: bool = False) -> str:
+    """Return what was used on the day that begins, or on the one a week before.
 
-
-def _day(accounts: Accounts, begins: str, ends: str) -> str:
-    """Return what was used on a day: the difference of the first figures after its end and its beginning.
-
-    A counter's least is its first. An instant would look back into the day, and show it before it is over.
+    It is the difference of the first figures after its end and its beginning; a counter's least is its first.
+    An instant would look back into the day, and show it before it is over.
     """
-
-    def total(after: str) -> str:
-        return f"min_over_time({accounts.recorded(CONSUMED)}[30m] offset {after})"
-
-    return f"{total(ends)} - {total(begins)}"
+    begins, ends = ("6d23h30m", "5d23h30m") if week_before else ("-30m", "-1d30m")
+    total = f"min_over_time({accounts.recorded(CONSUMED)}[30m] offset"
+    return f"{total} {ends}) - {total} {begins})"
 
 
 def _by_day(description: str, this_day: str, week_before: str) -> timeseries.Panel:
@@ -104,9 +99,9 @@ def last_hour() -> timeseries.Panel:
         "before. A program that stamps in a loop stands out. Nothing for an account that is polled less "
         "than every three hours.",
         [
-            over_time(_hour("0s", "1h"), "this hour", "A", step="15m"),
-            over_time(_hour("24h", "25h"), "a day before", "B", step="15m"),
-            over_time(_hour("168h", "169h"), "a week before", "C", step="15m"),
+            over_time(_hour("", "1h"), "this hour", "A", step="15m"),
+            over_time(_hour(" offset 24h", "25h"), "a day before", "B", step="15m"),
+            over_time(_hour(" offset 168h", "169h"), "a week before", "C", step="15m"),
         ],
         STAMPS_UNIT,
     )
@@ -115,7 +110,7 @@ def last_hour() -> timeseries.Panel:
 
 def _hour(ends: str, begins: str) -> str:
     total = ONE.recorded(CONSUMED)
-    return f"{total} offset {ends} - {total} offset {begins}"
+    return f"{total}{ends} - {total} offset {begins}"
 
 
 def _grey() -> list[model.DynamicConfigValue]:

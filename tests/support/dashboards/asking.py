@@ -82,7 +82,7 @@ class Viewer:
             self.options[name] = variable["query"].split(",")
         else:
             self.options[name] = ["of this test"]
-        everything = variable.get("allValue") or f"({'|'.join(map(re.escape, self.options[name]))})"
+        everything = variable.get("allValue") or f"({'|'.join(map(_escaped, self.options[name]))})"
         first = everything if variable.get("includeAll") else self.options[name][0]
         self.values[name] = self.chosen.get(name, first)
 
@@ -96,7 +96,12 @@ class Viewer:
         found = LABEL_VALUES.fullmatch(query)
         assert found, query
         match = {"match[]": found["match"]} if found["match"] else {}
-        return self.server.api(f"label/{found['label']}/values", **match)
+        return [*self.server.api(f"label/{found['label']}/values", **match)]
+
+
+def _escaped(value: str) -> str:
+    """A value as Grafana writes it into a regular expression of PromQL, where a backslash is two."""
+    return re.sub(r"[\\^$*+?.()|\[\]{}']", r"\\\\\g<0>", value)
 
 
 def _text(metric: Mapping[str, str]) -> str:
