@@ -52,7 +52,7 @@ def all_accounts() -> table.Panel:
     link = to_account("__data.fields.account", "__data.fields.pac_environment")
     columns = {
         "account": _looks(links=[link]),
-        "pac_environment": _looks(width=130),
+        "pac_environment": _looks(width=150),
         "Stamps": _looks(mappings=meanings.stages(), cell=coloured, width=100, align="left"),
         "Lasts until": _looks(unit=DATE_UNIT, width=145),
         "Days left": _looks(unit=DAYS_UNIT, decimals=1, thresholds=in_days, cell=text, width=105),
@@ -60,7 +60,7 @@ def all_accounts() -> table.Panel:
         "Usual day": _looks(unit=STAMPS_UNIT, width=100),
         "Days known": _looks(unit=DAYS_UNIT, width=105),
         "Polls": _looks(mappings=meanings.polls(), cell=text, width=110, align="left"),
-        "Last answer": _looks(mappings=meanings.codes(), cell=text, width=290, align="left"),
+        "Last answer": _looks(mappings=meanings.codes(), cell=text, width=320, align="left"),
         "Age of the balance": _looks(unit="s", width=150),
     }
     panel = panel.transformations(one_row_each(["Value #due"], names, by="Value #due"))
