@@ -10,6 +10,7 @@ from dashboards import meanings, polling, topups, use
 from dashboards.board import ACCOUNT, Row, accounts, board, environments
 from dashboards.meanings import DAYS_UNIT, GREEN, ORANGE, RED, STAMPS_UNIT, steps
 from dashboards.panels import (
+    DATE_UNIT,
     figure,
     lines,
     listing,
@@ -17,22 +18,15 @@ from dashboards.panels import (
     over_time,
     rows,
 )
-from dashboards.selectors import ONE
+from dashboards.selectors import JOB, ONE
 from dashboards.standing import (
     BALANCE,
-    BUSIEST_DAY,
-    CARRIES,
-    DAY,
-    DAYS_LEFT,
-    LAST_CODE,
+    CONSUMED,
+    DEPLETION,
     THRESHOLD,
-    USUAL_DAY,
+    days_left,
+    lasts,
 )
-
-LAST_HOUR: Final = "account:cfdi_stamps_consumed:last_hour"
-
-FARTHEST: Final = 3650
-"""Days: a date beyond says nothing, and Grafana can't write it."""
 
 
 def account() -> model.Dashboard:
@@ -63,53 +57,57 @@ def account() -> model.Dashboard:
 
 
 def _stamps() -> list[stat.Panel]:
-    days = ONE.recorded(DAYS_LEFT)
-    until = f"1000 * (time() + 86400 * clamp_max({days}, {FARTHEST}))"
-    balance = "Stamps available, as last known within a day."
+    none = "There is none where nothing is used, where it is over a year away, nor before a whole day of use."
     return [
-        figure("Balance", balance, now(ONE.recorded(BALANCE)), STAMPS_UNIT).no_value("unknown"),
         figure(
-            "Days left",
-            "How long the balance lasts at the usual pace. There is none without use, nor in an account's "
-            "first day.",
-            now(days),
-            DAYS_UNIT,
-        )
+            "Balance",
+            "Stamps available, the last that is known.",
+            now(f"min({ONE.recorded(BALANCE)})"),
+            STAMPS_UNIT,
+        ).no_value("unknown"),
+        figure(
+            "Lasts until",
+            f"The day on which the stamps run out by the forecast, or did. {none}",
+            now(f"1000 * min({ONE.recorded(DEPLETION)})"),
+            DATE_UNIT,
+        ).text(_small()),
+        figure("Days left", f"How long that is from now. {none}", now(f"min({days_left(ONE)})"), DAYS_UNIT)
         .decimals(1)
         .thresholds(meanings.days_left()),
         figure(
-            "Lasts until",
-            f"When the balance is used up at the usual pace; {FARTHEST // 365} years at the most.",
-            now(until),
-            "dateTimeAsIso",
-        ),
-        figure(
-            "Busiest day",
-            "Whether the balance would outlast a day like the busiest of the last 35.",
-            now(ONE.recorded(CARRIES)),
+            "Next business day",
+            "Whether the stamps last to the end of the next business day after today, and for two days.",
+            now(f"min({lasts(ONE)})"),
             "none",
-        ).mappings(meanings.yes_or_no("carries it", "runs out")),
-        figure(
-            "Usual day",
-            "Stamps that a day takes: the larger of the averages of 7 and 28 days.",
-            now(ONE.recent(USUAL_DAY)),
-            STAMPS_UNIT,
-        ),
-        figure(
-            "Most in a day",
-            "Stamps that the busiest of the last 35 days took.",
-            now(ONE.recent(BUSIEST_DAY)),
-            STAMPS_UNIT,
-        ),
-        figure("Used in 24 hours", "Stamps used in the last 24 hours.", now(ONE.recent(DAY)), STAMPS_UNIT),
-        figure("Last answer", "The provider's last code.", now(ONE.recorded(LAST_CODE)), "none")
-        .mappings(meanings.codes())
+        )
+        .mappings(meanings.yes_or_no("lasts", "runs out"))
         .text(_small()),
+        _exposed(
+            "Usual day", "Stamps used on a usual day, as the forecast sees it.", "cfdi_stamps_usual_day"
+        ),
+        _exposed(
+            "Days known",
+            "Days of use that the forecast knows. It takes two months of them for what comes monthly.",
+            "cfdi_stamps_history_days",
+            unit=DAYS_UNIT,
+        ),
+        figure(
+            "Used in 24 hours",
+            "Stamps used in the last 24 hours.",
+            now(f"max({ONE.recorded(CONSUMED)} - {ONE.recorded(CONSUMED)} offset 1d)"),
+            STAMPS_UNIT,
+        ).no_value("after a day"),
+        _exposed("Last answer", "The provider's last code.", "cfdi_account_last_status_code", unit="none")
+        .mappings(meanings.codes())
+        .text(_small())
+        .no_value("none yet"),
     ]
 
 
 def _figures() -> list[stat.Panel]:
-    mismatch = "account:cfdi_stamps_available:mismatch"
+    contracted, used, available = (
+        ONE.own(ONE.exposed(f"cfdi_stamps_{name}")) for name in ("contracted", "used", "available")
+    )
     return [
         _exposed("Contracted", "Stamps contracted, as the provider says.", "cfdi_stamps_contracted"),
         _exposed("Used", "Stamps used, as the provider says.", "cfdi_stamps_used"),
@@ -122,7 +120,7 @@ def _figures() -> list[stat.Panel]:
         figure(
             "Adds up",
             "Available less (contracted less used). Anything but 0 is to be explained by the provider.",
-            now(ONE.recorded(mismatch)),
+            now(f"max({available} - ({contracted} - {used}))"),
             STAMPS_UNIT,
         ).thresholds(steps(ORANGE, (0, GREEN), (1, ORANGE))),
         _exposed(
@@ -140,10 +138,11 @@ def _figures() -> list[stat.Panel]:
         ),
         figure(
             "Exporters",
-            "How many exporters poll the account. More than one would try a wrong password too often.",
-            now(ONE.recorded("account:cfdi_account_info:exporters")),
+            "How many exporters poll the account. None: it is down. More than one would try a wrong password "
+            "too often.",
+            now(f"count({ONE.known()} and on (cluster, instance) (up{{{JOB}}} == 1)) or vector(0)"),
             "none",
-        ).thresholds(steps(GREEN, (2, RED))),
+        ).thresholds(steps(RED, (1, GREEN), (2, RED))),
     ]
 
 
@@ -155,10 +154,10 @@ def _exposed(title: str, description: str, series: str, *, unit: str = STAMPS_UN
 def _balance() -> timeseries.Panel:
     panel = lines(
         "Balance and thresholds",
-        "Stamps available, the last known for a day, over the configured thresholds. Marks are stamps "
+        "Stamps available, the last that is known, over the configured thresholds. Marks are stamps "
         "that were bought.",
         [
-            over_time(ONE.recorded(BALANCE), "balance", "balance"),
+            over_time(f"min({ONE.recorded(BALANCE)})", "balance", "balance"),
             over_time(_threshold("warning"), "warning", "warning"),
             over_time(_threshold("critical"), "critical", "critical"),
         ],
@@ -171,7 +170,8 @@ def _balance() -> timeseries.Panel:
 
 
 def _threshold(severity: str) -> str:
-    return f'{THRESHOLD}{{severity="{severity}", {ONE.account}, {ONE.environment}}}'
+    matchers = f', severity="{severity}"'
+    return f"max({ONE.recorded(THRESHOLD, matchers)})"
 
 
 def _dashed(colour: str) -> list[model.DynamicConfigValue]:
@@ -184,17 +184,20 @@ def _dashed(colour: str) -> list[model.DynamicConfigValue]:
 def _days_left() -> timeseries.Panel:
     panel = lines(
         "Forecast",
-        "Days left over time. Buying stamps lifts it at once; a pay day in it wears off within four "
-        "weeks. Below 7 days there is a warning, below 2 it is critical.",
-        [over_time(ONE.recorded(DAYS_LEFT), "days left")],
+        "Days left over time. Buying stamps lifts it at once. Below 7 days there is a warning, below 2, or "
+        "before the end of the next business day, it is critical.",
+        [over_time(f"min({days_left(ONE)})", "days left")],
         DAYS_UNIT,
         size=(8, 9),
     )
     return panel.decimals(1).thresholds(meanings.days_left()).thresholds_style(_areas())
 
 
+_INFO: Final = f"cfdi_account_info{{{JOB}, {ONE.account}, {ONE.environment}}}"
+
+
 def _labels() -> table.Panel:
-    info = f"group without (__name__, job, endpoint, namespace, pod, service, container) ({ONE.info()})"
+    info = f"group without (__name__, job, endpoint, namespace, pod, service, container) ({_INFO})"
     panel = listing(
         "Labels",
         "The account as each exporter has it, with the labels that its configuration gives it.",

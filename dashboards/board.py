@@ -9,8 +9,8 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.panels import DATASOURCE
-from dashboards.selectors import JOB
-from dashboards.standing import CONFIGURED
+from dashboards.selectors import CHOSEN, JOB, KNOWN
+from dashboards.standing import first
 
 OVERVIEW: Final = "cfdi-overview"
 ACCOUNT: Final = "cfdi-account"
@@ -23,18 +23,22 @@ TITLES: Final = {
 """The dashboards by their ``uid``, which never changes: links and bookmarks hold it."""
 
 TIMEZONE: Final = "America/Mexico_City"
-"""Days are those of the companies that invoice, as in ``alerts/calendar.rules.yml``."""
+"""Where days begin, as in the exporter's ``calendar`` by default: a dashboard can't ask for it."""
 
 EVERYTHING: Final = ".*"
 """The value of "All": the names of 5,000 accounts make no regular expression that Prometheus would take."""
 
 
+_ALL: Final = model.VariableOption(True, "All", "$__all")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels under a heading."""
+    """Panels under a heading. What a ``closed`` one asks for is asked for once somebody opens it."""
 
     title: str
     panels: Sequence[Builder[model.Panel]]
+    closed: bool = False
 
 
 def board(
@@ -63,28 +67,61 @@ def board(
         .variables([_datasource(), *variables])
     )
     for row in rows:
-        builder = builder.with_row(dashboard.Row(row.title))
-        for panel in row.panels:
+        heading = dashboard.Row(row.title).collapsed(row.closed)
+        if row.closed:
+            for panel in row.panels:
+                heading = heading.with_panel(panel)
+        builder = builder.with_row(heading)
+        for panel in () if row.closed else row.panels:
             builder = builder.with_panel(panel)
     made = builder.build()
     made.annotations = model.AnnotationContainer(list(annotations))
-    for number, panel_or_row in enumerate(made.panels or (), 1):
+    for number, panel_or_row in enumerate(_all_of(made), 1):
         panel_or_row.id_val = number
     return made
 
 
+def _all_of(made: model.Dashboard) -> Iterator[model.Panel | model.RowPanel]:
+    for panel in made.panels or ():
+        yield panel
+        if isinstance(panel, model.RowPanel):
+            yield from panel.panels
+
+
 def environments(*, several: bool) -> dashboard.QueryVariable:
     """Choose among the provider's environments that accounts are in."""
-    return _choice(
-        "environment", "Environment", f"label_values({CONFIGURED}, pac_environment)", several=several
-    )
+    return _choice("environment", "Environment", f"label_values({KNOWN}, pac_environment)", several=several)
+
+
+def teams() -> dashboard.QueryVariable:
+    """Choose among the teams that accounts have as a label; all of them include accounts without one."""
+    query = f'label_values({KNOWN}{{pac_environment=~"$environment"}}, team)'
+    return _choice("team", "Team", query, several=True)
 
 
 def accounts(*, several: bool) -> dashboard.QueryVariable:
-    """Choose among the accounts of the chosen environments."""
-    operator = "=~" if several else "="
-    query = f'label_values({CONFIGURED}{{pac_environment{operator}"$environment"}}, account)'
-    return _choice("account", "Account", query, several=several)
+    """Choose among the accounts of the chosen environments and teams."""
+    matchers = (
+        'pac_environment=~"$environment", team=~"$team"' if several else 'pac_environment="$environment"'
+    )
+    return _choice("account", "Account", f"label_values({KNOWN}{{{matchers}}}, account)", several=several)
+
+
+def listed() -> dashboard.QueryVariable:
+    """Name the chosen accounts that need stamps first, anew at each refresh; nobody sees this variable.
+
+    Panels then ask for these accounts by name. To sort thousands in each query would take seconds.
+    """
+    return (
+        _choice("listed", "Listed", f"query_result({first(CHOSEN, '$limit')})", several=False)
+        .regex('/[{,]account="([^"]+)"/')
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.DISABLED)
+        .hide(model.VariableHide.HIDE_VARIABLE)
+        .multi(True)
+        .include_all(True)
+        .current(_ALL)
+    )
 
 
 def instances() -> dashboard.QueryVariable:
@@ -122,7 +159,7 @@ def _choice(name: str, label: str, query: str, *, several: bool) -> dashboard.Qu
         .include_all(several)
     )
     if several:
-        variable = variable.all_value(EVERYTHING).current(model.VariableOption(True, "All", "$__all"))
+        variable = variable.all_value(EVERYTHING).current(_ALL)
     return variable
 
 

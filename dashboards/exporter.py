@@ -1,5 +1,7 @@
 """The exporters themselves: do they run, poll in time, and store what they learn?"""
 
+from typing import Final
+
 from grafana_foundation_sdk.builders import (
     bargauge,
     stat,
@@ -13,6 +15,7 @@ from dashboards import meanings, pace
 from dashboards.board import EXPORTER, Row, board, instances
 from dashboards.meanings import GREEN, ORANGE, RED, STAMPS_UNIT, steps
 from dashboards.panels import (
+    DATE_UNIT,
     HOURLY,
     bars,
     columns,
@@ -26,6 +29,9 @@ from dashboards.panels import (
     states,
 )
 from dashboards.selectors import exporters
+
+_NEXT_BUSINESS_DAY: Final = "cfdi_calendar_next_business_day_end_timestamp_seconds"
+_DAYS: Final = meanings.yes_or_no("business day", "day off", no_colour=meanings.BLUE)
 
 
 def exporter() -> model.Dashboard:
@@ -61,7 +67,11 @@ def _figures() -> list[stat.Panel]:
     overdue = exporters("cfdi_account_next_poll_timestamp_seconds")
     errors = f"sum(increase({exporters('cfdi_exporter_storage_errors_total')}[1h]))"
     return [
-        _bad("Down", "Exporters that can't be scraped.", f"count({exporters('up')} == 0) or vector(0)"),
+        _bad(
+            "Down",
+            "Exporters that can't be asked; 1 where there is none at all.",
+            f"sum({exporters('up')} == bool 0) or sum(absent({exporters('up')}))",
+        ),
         figure(
             "Accounts",
             "Accounts that they have.",
@@ -117,20 +127,39 @@ def _exporters() -> table.Panel:
         "pythonversion": "Python",
         "Value #accounts": "Accounts",
         "Value #started": "Started",
+        "Value #today": "Today",
+        "Value #next": "Next business day",
     }
     build = exporters("cfdi_exporter_build_info")
     panel = listing(
         "Exporters",
-        "What runs, since when, and for how many accounts.",
+        "What runs, since when, for how many accounts, and what its calendar takes for business days.",
         [
             rows(f"group by (instance, version, revision, pythonversion) ({build})", "build"),
             rows(f"count by (instance) ({exporters('cfdi_account_info')})", "accounts"),
             rows(f"1000 * max by (instance) ({exporters('process_start_time_seconds')})", "started"),
+            rows(f"max by (instance) ({exporters('cfdi_calendar_business_day')})", "today"),
+            rows(f"1000 * max by (instance) ({exporters(_NEXT_BUSINESS_DAY)})", "next"),
         ],
         size=(16, 7),
     )
     panel = panel.transformations(one_row_each(["Value #build"], names, by="instance"))
-    return panel.override_by_name("Started", [model.DynamicConfigValue("unit", "dateTimeAsIso")])
+    looks_of = {
+        "Version": [_wide(80)],
+        "Revision": [_wide(110)],
+        "Python": [_wide(80)],
+        "Accounts": [_wide(90)],
+        "Started": [_wide(190), model.DynamicConfigValue("unit", f"{DATE_UNIT}, HH:mm")],
+        "Today": [_wide(120), model.DynamicConfigValue("mappings", _DAYS)],
+        "Next business day": [_wide(150), model.DynamicConfigValue("unit", DATE_UNIT)],
+    }
+    for name, looks in looks_of.items():
+        panel = panel.override_by_name(name, looks)
+    return panel
+
+
+def _wide(pixels: int) -> model.DynamicConfigValue:
+    return model.DynamicConfigValue("custom.width", pixels)
 
 
 def _failures() -> bargauge.Panel:

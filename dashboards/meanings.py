@@ -34,6 +34,7 @@ _POLL_COLOURS: Final[Mapping[Polls, str]] = {
     Polls.FAILING: ORANGE,
     Polls.ANSWERED: GREEN,
     Polls.SUSPENDED: RED,
+    Polls.NO_EXPORTER: RED,
 }
 
 
@@ -54,7 +55,7 @@ def none_is_good(otherwise: str) -> build.ThresholdsConfig:
 
 
 def days_left() -> build.ThresholdsConfig:
-    """Return the thresholds at which ``CfdiStampsRunningOut`` fires."""
+    """Return the thresholds at which ``CfdiStampsRunningOut`` fires, but for the calendar."""
     return steps(RED, (CRITICAL_DAYS, ORANGE), (WARNING_DAYS, GREEN))
 
 
@@ -65,7 +66,7 @@ def stages() -> list[model.ValueMapping]:
 
 def polls() -> list[model.ValueMapping]:
     """Return the words for numbers of ``Polls``."""
-    return _words({state: (state.name.lower(), colour) for state, colour in _POLL_COLOURS.items()})
+    return _words({state: (_phrase(state.name), colour) for state, colour in _POLL_COLOURS.items()})
 
 
 def codes() -> list[model.ValueMapping]:
@@ -79,9 +80,13 @@ def _colour(code: Code) -> str:
     return GREEN if code.effect is Effect.BALANCE else ORANGE
 
 
-def yes_or_no(yes: str = "yes", no: str = "no") -> list[model.ValueMapping]:
+def yes_or_no(yes: str = "yes", no: str = "no", *, no_colour: str = RED) -> list[model.ValueMapping]:
     """Return the words for 1 and 0."""
-    return _words({1: (yes, GREEN), 0: (no, RED)})
+    return _words({1: (yes, GREEN), 0: (no, no_colour)})
+
+
+def _phrase(name: str) -> str:
+    return name.lower().replace("_", " ")
 
 
 def _words(meanings: Mapping[int, tuple[str, str]]) -> list[model.ValueMapping]:

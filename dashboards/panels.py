@@ -26,6 +26,9 @@ from dashboards.meanings import plain
 DATASOURCE: Final = model.DataSourceRef("prometheus", "${datasource}")
 """The Prometheus that the variable names."""
 
+DATE_UNIT: Final = "time:ddd D MMM YYYY"
+"""Fri 4 Dec 2026, of milliseconds."""
+
 HOURLY: Final = "1h"
 """The smallest step of what polls change: by default they come every 15 minutes, so each step has some."""
 

@@ -72,4 +72,4 @@ def ages() -> timeseries.Panel:
             over_time(wait, "until the next poll", "C"),
         ],
         "s",
-    )
+    ).decimals(1)

@@ -1,8 +1,8 @@
 """PromQL: whose series a dashboard looks at, and what is asked of one of them.
 
-What the rules in ``alerts/`` record carries ``account`` and ``pac_environment``; docs/alerts.md explains it.
-The exporter's own series carry ``job`` and ``instance``; their environment is joined from
-``cfdi_account_info``.
+What the rules in ``alerts/`` record carries ``account`` and ``pac_environment``, and ``cluster`` where there
+is one; docs/alerts.md explains it. The exporter's own series carry ``job`` and ``instance``; their
+environment and team are asked of ``KNOWN``.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ from typing import Final
 JOB: Final = 'job="cfdi-stamps"'
 """The job that the rules look at; another job's series of the same name are none of ours."""
 
-ON_ACCOUNT: Final = "on (account, pac_environment)"
+ON_ACCOUNT: Final = "on (cluster, account, pac_environment)"
+ON_EXPORTERS_ACCOUNT: Final = "on (cluster, instance, account)"
+
+KNOWN: Final = "exporter_account:cfdi_account_info:known"
+"""The accounts of each exporter with their team, those of a silent exporter too."""
 
 
 def exporters(series: str, matchers: str = "") -> str:
@@ -21,52 +25,60 @@ def exporters(series: str, matchers: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The accounts that a dashboard looks at: matchers of the labels ``account`` and ``pac_environment``.
+    """The accounts that a dashboard looks at: matchers of labels.
 
-    ``at`` is a modifier of every selector: with ``@ end()`` a query over a range looks at its end only.
+    Only ``KNOWN`` and alerts carry the team, so ``among`` has to keep what belongs to it.
     """
 
     account: str
     environment: str
-    at: str = ""
+    team: str = ""
 
-    def recorded(self, series: str) -> str:
+    def recorded(self, series: str, matchers: str = "") -> str:
         """Select a recorded series."""
-        return f"{series}{{{self.account}, {self.environment}}}{self.at}"
+        return f"{series}{{{self.account}, {self.environment}{matchers}}}"
 
-    def recent(self, series: str, offset: str = "", window: str = "1h") -> str:
-        """Select a series that is recorded every 15 minutes: its last value within a window.
+    def known(self) -> str:
+        """Select the accounts at their exporters: 1, with the environment and the team."""
+        return self.recorded(KNOWN, self._team())
 
-        An hour spans four evaluations; an instant would see nothing for two minutes of three.
-        """
-        moved = f" offset {offset}" if offset else ""
-        return f"last_over_time({series}{{{self.account}, {self.environment}}}[{window}]{moved}{self.at})"
+    def alerts(self, matchers: str) -> str:
+        """Select alerts on these accounts."""
+        return self.recorded("ALERTS", f"{self._team()}, {matchers}")
 
     def exposed(self, series: str) -> str:
         """Select a series of the exporter by account, whatever its environment."""
         return f"{series}{{{JOB}, {self.account}}}"
 
+    def among(self, expression: str) -> str:
+        """Keep of an expression of recorded series what belongs to the team."""
+        return f"({expression}) and {ON_ACCOUNT} {self.known()}"
+
     def joined(self, expression: str) -> str:
-        """Give the environment to an expression of series that carry ``instance`` and ``account``.
+        """Give the environment to an expression of the exporter's series.
 
         Where two exporters have the account the larger value counts.
         """
         return (
-            f"max by (account, pac_environment) ({expression} * on (instance, account) "
-            f"group_left (pac_environment) {self.info()})"
+            f"max by (cluster, account, pac_environment) ({expression} * {ON_EXPORTERS_ACCOUNT} "
+            f"group_left (pac_environment) {self.known()})"
         )
 
     def own(self, expression: str) -> str:
-        """Keep of an expression what belongs to accounts of the environment, with all its labels."""
-        return f"({expression} and on (instance, account) {self.info()})"
+        """Keep of an expression of the exporter's series what belongs to accounts of the environment."""
+        return f"({expression} and {ON_EXPORTERS_ACCOUNT} {self.known()})"
 
-    def info(self) -> str:
-        """Select the accounts at their exporters: 1, with the environment and the configured labels."""
-        return f"cfdi_account_info{{{JOB}, {self.account}, {self.environment}}}"
+    def _team(self) -> str:
+        return f", {self.team}" if self.team else ""
 
 
-CHOSEN: Final = Accounts('account=~"$account"', 'pac_environment=~"$environment"')
+_ENVIRONMENTS: Final = 'pac_environment=~"$environment"'
+
+CHOSEN: Final = Accounts('account=~"$account"', _ENVIRONMENTS, 'team=~"$team"')
 """Any number of accounts: the variables allow several values, and all."""
+
+LISTED: Final = Accounts('account=~"$listed"', _ENVIRONMENTS)
+"""The first of the chosen ones, which a hidden variable names: thousands are sorted once for all panels."""
 
 ONE: Final = Accounts('account="$account"', 'pac_environment="$environment"')
 """A single account: the variables have one value."""

@@ -3,28 +3,28 @@
 from enum import IntEnum
 from typing import Final
 
-from dashboards.selectors import ON_ACCOUNT, Accounts
+from dashboards.selectors import JOB, ON_ACCOUNT, Accounts
 
 CRITICAL_DAYS: Final = 2
-"""Days left below which ``CfdiStampsRunningOut`` is critical."""
+"""Days left below which ``CfdiStampsRunningOut`` is critical, whatever the calendar says."""
 
 WARNING_DAYS: Final = 7
 """Days left below which it is a warning."""
 
+FARTHEST: Final = 1000
+"""Days: no forecast is as far away. For accounts that have none."""
+
 BALANCE: Final = "account:cfdi_stamps_available:last"
-DAYS_LEFT: Final = "account:cfdi_stamps_available:days_left"
-CARRIES: Final = "account:cfdi_stamps_available:carries_busiest_day"
+DEPLETION: Final = "account:cfdi_stamps_depletion:last"
 THRESHOLD: Final = "account:cfdi_stamps_low_threshold:max"
-CONFIGURED: Final = "account:cfdi_account_info:configured"
 SUSPENDED: Final = "account:cfdi_account_suspended:max"
 POLLED: Final = "account:cfdi_account_up:polled"
-LAST_CODE: Final = "account:cfdi_account_last_status_code:max"
-DAY: Final = "account:cfdi_stamps_consumed:increase1d"
-USUAL_DAY: Final = "account:cfdi_stamps_consumed:per_day"
-BUSIEST_DAY: Final = "account:cfdi_stamps_consumed:busiest_day"
+CONSUMED: Final = "account:cfdi_stamps_consumed:total"
+LAST_QUARTER: Final = "account:cfdi_stamps_consumed:last_quarter"
 
-_STEP: Final = 10_000
-"""Between two stages of urgency; more days than that don't count."""
+_NEXT_BUSINESS_DAY: Final = "cluster:cfdi_calendar_next_business_day_end:last"
+_CRITICAL: Final = f"clamp_min({_NEXT_BUSINESS_DAY}, time() + {CRITICAL_DAYS * 86400})"
+"""Until when stamps must last at least: the end of the next business day, or two days."""
 
 
 class Stamps(IntEnum):
@@ -35,7 +35,7 @@ class Stamps(IntEnum):
     CRITICAL = 1
     """To be bought today: what ``CfdiStampsLow`` or ``CfdiStampsRunningOut`` calls critical."""
     UNKNOWN = 2
-    """No balance within a day: nobody can say."""
+    """There was never a balance: nobody can say."""
     LOW = 3
     """To be bought this week: what these alerts warn of."""
     ENOUGH = 4
@@ -47,52 +47,85 @@ class Polls(IntEnum):
     FAILING = 0
     ANSWERED = 1
     SUSPENDED = 2
+    NO_EXPORTER = 3
+    """Nobody asks: the exporter that had the account is silent."""
+
+
+def today(accounts: Accounts) -> str:
+    """Return the accounts that stamps are to be bought for today."""
+    balance = accounts.recorded(BALANCE)
+    return f"{by_forecast(accounts)} or {balance} == 0 or {_below(accounts, 'critical')}"
+
+
+def this_week(accounts: Accounts) -> str:
+    """Return those of this week, and of today."""
+    days = f"{accounts.recorded(DEPLETION)} < time() + {WARNING_DAYS * 86400}"
+    return f"{days} or {accounts.recorded(BALANCE)} == 0 or {_below(accounts, 'warning')}"
+
+
+def by_forecast(accounts: Accounts) -> str:
+    """Return those whose stamps don't last to the end of the next business day, or for two days."""
+    return f"{accounts.recorded(DEPLETION)} < on (cluster) group_left () {_CRITICAL}"
+
+
+def lasts(accounts: Accounts) -> str:
+    """Return 1 where stamps last that long, else 0."""
+    return f"{accounts.recorded(DEPLETION)} >= bool on (cluster) group_left () {_CRITICAL}"
 
 
 def stamps(accounts: Accounts) -> str:
     """Return how each account stands, as a number of ``Stamps``: of several that apply the first."""
-    balance, days = accounts.recorded(BALANCE), accounts.recorded(DAYS_LEFT)
-    configured = accounts.recorded(CONFIGURED)
-
-    def below(severity: str) -> str:
-        return f'{balance} < {ON_ACCOUNT} {THRESHOLD}{{severity="{severity}"}}{accounts.at}'
-
+    known, balance = accounts.known(), accounts.recorded(BALANCE)
     stages = (
         (Stamps.EXHAUSTED, f"{balance} == 0"),
-        (Stamps.CRITICAL, below("critical")),
-        (Stamps.CRITICAL, f"{days} < {CRITICAL_DAYS}"),
-        (Stamps.CRITICAL, f"{accounts.recorded(CARRIES)} == 0"),
-        (Stamps.UNKNOWN, f"{configured} unless {ON_ACCOUNT} {balance}"),
-        (Stamps.LOW, below("warning")),
-        (Stamps.LOW, f"{days} < {WARNING_DAYS}"),
-        (Stamps.ENOUGH, configured),
+        (Stamps.CRITICAL, today(accounts)),
+        (Stamps.UNKNOWN, f"{known} unless {ON_ACCOUNT} {balance}"),
+        (Stamps.LOW, this_week(accounts)),
+        (Stamps.ENOUGH, known),
     )
-    return " or ".join(f"0 * ({condition}) + {stage:d}" for stage, condition in stages)
+    return f" or {ON_ACCOUNT} ".join(f"0 * ({condition}) + {stage:d}" for stage, condition in stages)
 
 
-def urgency(accounts: Accounts) -> str:
-    """Return a number for each account, the smaller the more urgent: its stage first, then the days left."""
-    days = f"clamp_max({accounts.recorded(DAYS_LEFT)}, {_STEP - 1})"
-    without = f"0 * {accounts.recorded(CONFIGURED)} + {_STEP - 1}"
-    return f"{_STEP} * ({stamps(accounts)}) + ({days} or {without})"
+def days_left(accounts: Accounts) -> str:
+    """Return for how many days the stamps last by the forecast."""
+    return f"clamp_min({accounts.recorded(DEPLETION)} - time(), 0) / 86400"
 
 
-def most_urgent(accounts: Accounts, limit: int | str) -> str:
-    """Return the urgency of the first accounts, so that thousands of them don't all go to a browser."""
-    return f"bottomk({limit}, {urgency(accounts)})"
+def due(accounts: Accounts) -> str:
+    """Return in how many days stamps have to be bought: the order in which people look at accounts.
+
+    It is the forecast, or less where the balance is below a threshold or was never known. Which thresholds
+    are passed is asked of the alerts, pending ones too: to compare all balances would take as long as the
+    rest. Labels differ, so that an account has several numbers, of which the least counts.
+    """
+    low = 'alertname="CfdiStampsLow"'
+    numbers = (
+        days_left(accounts),
+        "0 * " + accounts.alerts('alertname="CfdiStampsExhausted"'),
+        "0 * " + accounts.alerts(f'{low}, severity="critical"') + f" + {CRITICAL_DAYS}",
+        "0 * " + accounts.alerts(f'{low}, severity="warning"') + f" + {WARNING_DAYS}",
+        f"0 * ({accounts.known()} unless {ON_ACCOUNT} {accounts.recorded(BALANCE)}) + {CRITICAL_DAYS}",
+        f"0 * {accounts.known()} + {FARTHEST}",
+    )
+    least = f"min by (cluster, account, pac_environment) ({' or '.join(numbers)})"
+    return accounts.among(least)
 
 
-def stage_of(urgency_of_accounts: str) -> str:
-    """Return the numbers of ``Stamps`` that are in numbers of urgency."""
-    return f"floor({urgency_of_accounts} / {_STEP})"
-
-
-def among(expression: str, some: str) -> str:
-    """Keep of an expression the accounts that another one has."""
-    return f"{expression} and {ON_ACCOUNT} {some}"
+def first(accounts: Accounts, limit: int | str) -> str:
+    """Return the accounts that need stamps first."""
+    return f"bottomk({limit}, {due(accounts)})"
 
 
 def polls(accounts: Accounts) -> str:
     """Return how polls end, as a number of ``Polls``. An account that was never polled has none."""
-    suspended = f"0 * ({accounts.recorded(SUSPENDED)} == 1) + {Polls.SUSPENDED:d}"
-    return f"{suspended} or {accounts.recorded(POLLED)} + 0"
+    silent = f"{accounts.known()} unless on (cluster, instance) (up{{{JOB}}} == 1)"
+    return (
+        f"0 * max by (cluster, account, pac_environment) ({silent}) + {Polls.NO_EXPORTER:d} "
+        f"or 0 * ({accounts.recorded(SUSPENDED)} == 1) + {Polls.SUSPENDED:d} "
+        f"or {accounts.recorded(POLLED)} + 0"
+    )
+
+
+def _below(accounts: Accounts, severity: str) -> str:
+    threshold = accounts.recorded(THRESHOLD, f', severity="{severity}"')
+    return f"{accounts.recorded(BALANCE)} < {ON_ACCOUNT} {threshold}"

@@ -53,7 +53,7 @@ def of_chosen() -> Annotations:
     ``CfdiStampsPurchased`` fires for an hour and leaves no series elsewhere: it is found at once, where the
     counters of thousands of accounts would have to be read over the whole range.
     """
-    matchers = f'alertname="CfdiStampsPurchased", alertstate="firing", {CHOSEN.account}, {CHOSEN.environment}'
-    fired = f"last_over_time(ALERTS{{{matchers}}}[$__interval])"
+    alerts = CHOSEN.alerts('alertname="CfdiStampsPurchased", alertstate="firing"')
+    fired = f"last_over_time({alerts}[$__interval])"
     expression = f"topk({AT_ONCE}, max by (account, pac_environment) ({fired}))"
     return Annotations("Stamps bought", expression, "stamps bought for {{account}}", HOURLY)

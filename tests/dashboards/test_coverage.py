@@ -11,11 +11,6 @@ from tests.support.dashboards.files import queries
 from tests.support.dashboards.monitored import Monitored
 
 UNUSED = {
-    "cfdi_calendar_business_day": "the forecast is the rules' and the panels' to come",
-    "cfdi_calendar_next_business_day_end_timestamp_seconds": "likewise",
-    "cfdi_stamps_depletion_timestamp_seconds": "likewise",
-    "cfdi_stamps_history_days": "likewise",
-    "cfdi_stamps_usual_day": "likewise",
     "cfdi_exporter_connections_dropped": "somebody's clients hang: they look for it, we needn't",
     "cfdi_exporter_log_lines_dropped": "a gap in the log: looked up when there is one",
     "cfdi_exporter_requests_rejected": "the scraper that is rejected sees it as a target that is down",

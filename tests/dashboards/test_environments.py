@@ -36,10 +36,11 @@ def scrapes(instance: str, environment: str, size: int, until: int) -> Iterator[
     """What an exporter with one account shows for some hours; all its figures are of a `size`."""
     labels = f',instance="{instance}",job="cfdi-stamps"}}'
     info = f'cfdi_account_info{{account="acme",pac_environment="{environment}"'
-    configured = f'account:cfdi_account_info:configured{{account="acme",pac_environment="{environment}"}}'
+    of = f'account="acme",pac_environment="{environment}"'
+    known = f'exporter_account:cfdi_account_info:known{{instance="{instance}",{of}}}'
     for minute in range(MINUTES):
         at = until - 60 * (MINUTES - 1 - minute)
-        yield f"{info}{labels} 1 {at}\n{configured} 1 {at}\n"
+        yield f"{info}{labels} 1 {at}\n{known} 1 {at}\n"
         for series, value in [(one, size) for one in GAUGES] + [(one, size * minute) for one in COUNTERS]:
             yield f"{series.replace('ENV', environment)[:-1]}{labels} {value} {at}\n"
 

@@ -65,7 +65,7 @@ def test_every_recorded_series_has_a_past(monitored: Monitored, series: str) -> 
 def test_the_most_urgent_are_found_whenever_the_range_ends(monitored: Monitored, minutes: int) -> None:
     """It ends with a full step, which may lie just where the history goes over into what is live."""
     at = time.time() - 60 * minutes
-    asked = query(OVERVIEW, "Balance of the most urgent")
+    asked = query(OVERVIEW, "Balance of the first to run out")
     rows = Viewer(monitored.prometheus, OVERVIEW, at=at).ask(replace(asked, instant=True))
     assert {labels["account"] for labels, _ in rows} >= {"exhausted", "running-out", "low"}
 
@@ -82,51 +82,60 @@ def test_every_variable_has_values(monitored: Monitored, dashboard: str) -> None
 
 
 def test_who_needs_stamps_comes_first(monitored: Monitored) -> None:
-    """Without stamps, then below critical, then unknown, then low; the rest last, by the days left."""
+    """By the days left; below a threshold, or without a balance, is as if only so many days were."""
     overview = viewer(monitored, OVERVIEW)
-    table = "Accounts, the most urgent first"
+    table = "Accounts, the first to run out first"
     assert by_account(overview.ask(query(OVERVIEW, table, "stage"))) == STAGES
-    urgency = by_account(overview.ask(query(OVERVIEW, table, "urgency")))
-    order = sorted(urgency, key=urgency.__getitem__)
+    due = by_account(overview.ask(query(OVERVIEW, table, "due")))
+    order = sorted(due, key=due.__getitem__)
     assert [STAGES[name] for name in order] == sorted(STAGES.values())
-    assert order[:3] == ["exhausted", "running-out", "low"]
+    assert order[:2] == ["exhausted", "running-out"]
+    assert [due[name] for name in overview.options["listed"]] == [due[name] for name in order]
     assert order[-2:] == ["healthy", "topped-up"]
 
 
 def test_the_table_lists_no_more_accounts_than_chosen(monitored: Monitored) -> None:
-    """The most urgent three, in every column, and rows that Grafana can join: no label but these two."""
-    overview = Viewer(monitored.prometheus, OVERVIEW, {"limit": "3"})
+    """The first two, in every column, and rows that Grafana can join: no label but these two."""
+    overview = Viewer(monitored.prometheus, OVERVIEW, {"limit": "2"})
     for asked in queries():
-        if asked.place == "Accounts, the most urgent first":
+        if asked.place == "Accounts, the first to run out first":
             rows = overview.ask(asked)
-            assert {labels["account"] for labels, _ in rows} == {"exhausted", "running-out", "low"}, asked
+            assert {labels["account"] for labels, _ in rows} == {"exhausted", "running-out"}, asked
             assert all(labels.keys() == {"account", "pac_environment"} for labels, _ in rows), asked
 
 
 def test_the_figures_count_the_accounts(monitored: Monitored) -> None:
     """Suspended are `wrong-password` and `slow`: what becomes of its tries nobody knows, so it waits."""
     overview = viewer(monitored, OVERVIEW)
-    expected = {"Accounts": 8, "Buy today": 3, "Buy this week": 1, "Unknown": 2, "Suspended": 2}
+    expected = {"Accounts": 8, "Buy today": 3, "Buy this week": 1, "No fresh balance": 2}
+    expected |= {"Suspended": 2, "Exporters down": 0}
     for title, number in expected.items():
         [(_, [(_, value)])] = overview.ask(query(OVERVIEW, title))
         assert value == number, title
 
 
-def test_balances_have_the_colour_of_their_stage(monitored: Monitored) -> None:
-    """Each account is in the query of its stage, whose colour it gets, and in no other."""
-    overview = viewer(monitored, OVERVIEW)
-    for name, stage in {"exhausted": 0, "critical": 1, "low": 3, "enough": 4}.items():
-        accounts = by_account(overview.ask(query(OVERVIEW, "Balance", name)))
-        assert accounts.keys() == {account for account, number in STAGES.items() if number == stage}, name
-
-
-def test_the_forecast_is_that_of_the_rhythm(monitored: Monitored) -> None:
-    """4,800 stamps a day, day and night, and 7,200 left a moment ago."""
+def test_the_forecast_is_that_of_the_exporter(monitored: Monitored) -> None:
+    """4,800 stamps a day, day and night, and 7,200 left a moment ago; and it may be the eve of a pay day."""
     account = viewer(monitored, ACCOUNT, "running-out")
     [(_, [(_, days)])] = account.ask(query(ACCOUNT, "Days left"))
-    assert days == pytest.approx(1.5, abs=0.05)
+    assert 0 < days < 1.6
     [(_, [(_, until)])] = account.ask(query(ACCOUNT, "Lasts until"))
     assert until / 1000 - time.time() == pytest.approx(days * 86400, abs=60)
+    [(_, [(_, usual)])] = account.ask(query(ACCOUNT, "Usual day"))
+    assert usual == pytest.approx(4800, rel=0.1)
+    [(_, [(_, known)])] = account.ask(query(ACCOUNT, "Days known"))
+    assert known in (9, 10)
+    [(_, [(_, lasts)])] = account.ask(query(ACCOUNT, "Next business day"))
+    assert lasts == 0
+
+
+def test_a_team_has_its_accounts_alone(monitored: Monitored) -> None:
+    """Also in what is recorded without the team."""
+    overview = Viewer(monitored.prometheus, OVERVIEW, {"team": "another"})
+    assert overview.options["listed"] == []
+    for title in ("Accounts", "Buy today", "Buy this week", "No fresh balance", "Suspended", "Failing"):
+        assert sum(value for _, [(_, value)] in overview.ask(query(OVERVIEW, title))) == 0, title
+    assert viewer(monitored, OVERVIEW).options["team"] == ["demo"]
 
 
 def midnight(days_ago: int) -> float:

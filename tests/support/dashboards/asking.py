@@ -21,6 +21,7 @@ NICE_STEPS = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 10_800, 21_600, 43_200
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 UTC_OFFSETS = {"America/Mexico_City": timedelta(hours=-6)}
 LABEL_VALUES = re.compile(r"label_values\((?:(?P<match>.+), )?(?P<label>\w+)\)")
+QUERY_RESULT = re.compile(r"query_result\((?P<expression>.+)\)")
 VARIABLE = re.compile(r"\$(?:{(\w+)}|(\w+))")
 
 Row = tuple[dict[str, str], list[tuple[float, float]]]
@@ -76,16 +77,37 @@ class Viewer:
     def _choose(self, variable: Mapping[str, Any]) -> None:
         name = variable["name"]
         if variable["type"] == "query":
-            found = LABEL_VALUES.fullmatch(self._filled(variable["query"], 0))
-            assert found, variable["query"]
-            match = {"match[]": found["match"]} if found["match"] else {}
-            self.options[name] = self.server.api(f"label/{found['label']}/values", **match)
+            self.options[name] = self._values(self._filled(variable["query"], 0), variable.get("regex", ""))
         elif variable["type"] == "custom":
             self.options[name] = variable["query"].split(",")
         else:
             self.options[name] = ["of this test"]
-        first = variable["allValue"] if variable.get("includeAll") else self.options[name][0]
+        everything = variable.get("allValue") or f"({'|'.join(map(_escaped, self.options[name]))})"
+        first = everything if variable.get("includeAll") else self.options[name][0]
         self.values[name] = self.chosen.get(name, first)
+
+    def _values(self, query: str, regex: str) -> list[str]:
+        """The values of a variable; of a query's result its regular expression takes them out of the text."""
+        if found := QUERY_RESULT.fullmatch(query):
+            rows = self.server.api("query", query=found["expression"], time=str(self.at))["result"]
+            texts = [_text(row["metric"]) + " ".join(map(str, reversed(row["value"]))) for row in rows]
+            values = [taken[1] for text in texts if (taken := re.search(regex.strip("/"), text))]
+            return list(dict.fromkeys(values))
+        found = LABEL_VALUES.fullmatch(query)
+        assert found, query
+        match = {"match[]": found["match"]} if found["match"] else {}
+        return [*self.server.api(f"label/{found['label']}/values", **match)]
+
+
+def _escaped(value: str) -> str:
+    """A value as Grafana writes it into a regular expression of PromQL, where a backslash is two."""
+    return re.sub(r"[\\^$*+?.()|\[\]{}']", r"\\\\\g<0>", value)
+
+
+def _text(metric: Mapping[str, str]) -> str:
+    """A series as Grafana writes it for the variables that are made of a query's result."""
+    labels = ",".join(f'{name}="{value}"' for name, value in metric.items() if name != "__name__")
+    return f"{metric.get('__name__', '')}{{{labels}}} "
 
 
 def _nice(span: int) -> int:

@@ -30,8 +30,10 @@ class Query:
 
 
 def panels(dashboard: str) -> list[dict[str, Any]]:
-    """The panels of a dashboard without the headings."""
-    return [panel for panel in DASHBOARDS[dashboard]["panels"] if panel["type"] != "row"]
+    """The panels of a dashboard without the headings, those under closed ones too."""
+    shown = DASHBOARDS[dashboard]["panels"]
+    both = [each for one in shown for each in (one, *one.get("panels", ()))]
+    return [panel for panel in both if panel["type"] != "row"]
 
 
 def all_panels() -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ def let_them_live(accounts: Mapping[str, Simulated], since: float) -> None:
         ),
         "exhausted": Stamps(since, contracted=5_000, used=4_700, per_day=100),
         "flaky": Stamps(
-            since, contracted=40_000, used=39_400 - DAYS * 120, per_day=120, rhythm=ROUND_THE_CLOCK
+            since, contracted=40_000, used=39_600 - DAYS * 10, per_day=10, rhythm=ROUND_THE_CLOCK
         ),
         "topped-up": Stamps(
             since, contracted=40_000, used=24_300, per_day=200, refill=Refill(below=15_000, package=20_000)
@@ -117,6 +117,7 @@ async def live(
         await life.roster.apply(config)
         life.metrics.config_loaded(clock.time())
         for at in range(int(until - SECONDS), int(until), SCRAPE_SECONDS):
+            await life.profiles.refresh()
             await _poll_until(life, at)
             await life.publisher.publish()
             seen.append((at, b"".join(life.exposition.pieces("text")).decode()))

@@ -12,6 +12,9 @@ from tests.support.tools import OPERATOR_SCHEMAS, newer_peer, tool
 
 CHROMIUM = "/usr/bin/chromium"
 
+MAY_BE_MISSING = ("prometheus-3",)
+"""In CI, too: it comes from another suite of Debian than the machine's, which a mirror may not have."""
+
 LOOKED_UP = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
 MAKE_TOOLS, MAKE_PEERS = "make tools", "make peers"
@@ -118,7 +121,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if not packages:
             continue
         reason = f"{name} is missing: {' and '.join(remedies(packages))}"
-        if in_ci():
+        if in_ci() and name not in MAY_BE_MISSING:
             pytest.fail(reason, pytrace=False)
         item.user_properties.append((MISSING, packages))
         pytest.skip(reason)
