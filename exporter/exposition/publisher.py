@@ -28,7 +28,7 @@ class Publisher:
         """Store what has changed since the last time, then show it. Raises StorageError, having shown it."""
         changed = {monitored.id: monitored for monitored in self._accounts.take_changed()}
         for one in self._unsaved - set(changed):
-            if monitored := self._accounts.get(one):
+            if monitored := self._accounts.find(one):
                 changed[one] = monitored
         if not changed:
             return
@@ -52,7 +52,7 @@ class Publisher:
 
     def _show(self, monitored: Monitored, state: State) -> None:
         # A reload may have removed the account while its state was being stored.
-        present = self._accounts.get(monitored.id)
+        present = self._accounts.find(monitored.id)
         if present and present.account is monitored.account and present.issuer is monitored.issuer:
             self._exposition.show(monitored.account, state, monitored.issuer, monitored.issuer_key)
 

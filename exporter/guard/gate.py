@@ -102,18 +102,14 @@ class Gate:
     ) -> Tried | Held:
         """Have a try with a login sent, if that is allowed, and keep what its outcome says.
 
-        With ``only_proven`` that takes a proven login: none is tried with what isn't its account's own poll.
-
-        Raises StorageError where what isn't proven can't be charged: nothing is sent then.
+        ``only_proven`` holds one that isn't. Raises StorageError where that can't be charged: it isn't sent.
         """
         if login.suspension:
             return Held(self._clock.time(), login.suspension)
         permit = await self._mark(login) if login.proven else None
         proven = permit is not None
-        if permit is None and only_proven:
-            return Held(self._clock.time(), login.suspension)
         if permit is None:
-            charged = await self._charge(login)
+            charged = Held(self._clock.time(), login.suspension) if only_proven else await self._charge(login)
             if isinstance(charged, Held):
                 return charged
             permit = charged

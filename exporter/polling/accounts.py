@@ -60,8 +60,12 @@ class Accounts:
         """Iterate over the accounts and then over their issuers."""
         return chain(self._by_name.values(), self._issuers.values())
 
-    def get(self, one: str) -> Monitored | None:
-        """Return an account by its name, or an issuer by its ``id``."""
+    def get(self, name: str) -> Monitored | None:
+        """Return an account by its name."""
+        return self._by_name.get(name)
+
+    def find(self, one: str) -> Monitored | None:
+        """Return an account or issuer by its ``id``."""
         return self._by_name.get(one) or self._issuers.get(one)
 
     def put(self, monitored: Monitored) -> None:
@@ -71,7 +75,7 @@ class Accounts:
 
     def forget_stored(self, stored: Monitored) -> None:
         """Leave out what needn't be kept in memory any more, once a state is stored: its ended days."""
-        ended, present = stored.state.use.ended, self.get(stored.id)
+        ended, present = stored.state.use.ended, self.find(stored.id)
         if ended and present and present.key == stored.key:
             state = replace(present.state, use=present.state.use.stored(ended))
             put = self._issuers if present.issuer else self._by_name
@@ -90,6 +94,6 @@ class Accounts:
 
     def take_changed(self) -> list[Monitored]:
         """Return the accounts and issuers that have changed since this was last asked."""
-        changed = [present for one in self._changed if (present := self.get(one))]
+        changed = [present for one in self._changed if (present := self.find(one))]
         self._changed.clear()
         return changed

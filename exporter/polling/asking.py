@@ -65,7 +65,7 @@ class Asking:
         An account may have another name by now.
         """
         login = monitored.login
-        present = self._accounts.get(monitored.id)
+        present = self._accounts.find(monitored.id)
         if present and present.login is login:
             return present
         if monitored.issuer:

@@ -66,7 +66,7 @@ class Enrolment:
         self._states = {key: shifted(state, seconds) for key, state in self._states.items()}
 
     def _monitored(self, own: Monitored, issuer: Issuer, key: str) -> Monitored:
-        old = self._accounts.get(key)
+        old = self._accounts.find(key)
         unchanged = old and (old.account, old.login, old.issuer) == (own.account, own.login, issuer)
         if old and unchanged and not old.state.given_up:
             return old

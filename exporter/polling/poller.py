@@ -82,7 +82,7 @@ class Poller:
 
     async def poll(self, one: str) -> float | None:
         """Poll an account or issuer; return when it is due next (monotonic time), ``None`` for never."""
-        monitored = self._accounts.get(one)
+        monitored = self._accounts.find(one)
         if monitored is None or monitored.state.suspension:
             return None
         if monitored.issuer:
@@ -102,7 +102,7 @@ class Poller:
 
         It may have been sent, so that is no sooner than after any other; and it got no answer.
         """
-        monitored = self._accounts.get(one)
+        monitored = self._accounts.find(one)
         self._log.error("poll crashed", **(names(monitored) if monitored else {}), **origin(error))
         if monitored is None:
             return CRASH_DELAY

@@ -130,7 +130,7 @@ class Profiles:
             await asyncio.sleep(took)
         mark = timetable.today, use.day
         self._made[key] = self._marks.setdefault(mark, mark)  # most have the same
-        present = self._accounts.get(monitored.id)
+        present = self._accounts.find(monitored.id)
         if present is None or present.key != key:
             return
         if made or present.state.profile or present.state.history_days != 0:

@@ -182,7 +182,7 @@ class Roster:
         now, wall = self._clock.monotonic(), self._clock.time()
         due = []
         for place, name in enumerate(names):
-            monitored = self._accounts.get(name)
+            monitored = self._accounts.find(name)
             delay = 0.0
             if monitored:
                 delay = spread(place / len(names), monitored.terms.interval, len(names), self._first_polls)

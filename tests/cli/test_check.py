@@ -13,7 +13,7 @@ from exporter.account.login import Login
 from exporter.account.outcome import Failure, Outcome, Reason, Verdict, unsent
 from exporter.cli import check
 from exporter.cli import main as cli
-from exporter.config import Account
+from exporter.config import Account, Issuer
 from exporter.daemon.state_file import open_storage
 from exporter.guard.gate import Gate
 from exporter.provider.solucion_factible import codes
@@ -206,6 +206,24 @@ class TestWords:
         assert check.unknown(known, "zzz") == "config.yaml: no account is called zzz"
         assert check.find(known, "globex") is known.accounts[1]
         assert check.find(known, "zzz") is None
+
+    def test_an_issuer(self) -> None:
+        """Names can hold slashes: the longest that is an account's is taken for it."""
+        issuers = tuple(
+            Issuer(name, f"AAA01010{number}AAA", 60.0, 180.0, None, None, ())
+            for number, name in enumerate(("norte", "b/norte", "sur"))
+        )
+        a, ab = (
+            replace(account(name=name, username=name), issuers=some)
+            for name, some in (("a", issuers), ("a/b", issuers[:1]))
+        )
+        known = config(a, ab)
+        assert check.find_issuer(known, "a/norte") == (a, issuers[0])
+        assert check.find_issuer(known, "a/b/norte") == (ab, issuers[0])
+        assert check.find_issuer(known, "a/b/sur") is None
+        assert check.find_issuer(known, "c/norte") is None
+        said = "config.yaml: account a has no issuer called nort, did you mean norte?"
+        assert check.unknown(known, "a/nort") == said
 
 
 class TestGuard:

@@ -319,7 +319,7 @@ class Life:
         await self.roster.apply(config(*accounts))
 
     def monitored(self, name: str = "acme") -> Monitored:
-        found = self.accounts.get(name)
+        found = self.accounts.find(name)
         assert found is not None
         return found
 
