@@ -12,6 +12,7 @@ from exporter.account.state import State
 from exporter.config import Account, Issuer, issuer_key
 from exporter.provider.solucion_factible import codes
 from exporter.secret import Secret
+from exporter.storage import days
 from tests.support.peers import FakeClock
 from tests.support.rig import INTERVAL, KEY, RIGHT, WRONG, Life, ScriptedProvider, account, reading, unsent
 
@@ -345,3 +346,22 @@ async def test_those_that_waited_are_spread_over_the_interval_again(world: World
     assert after[0] >= ISSUER_INTERVAL / 10
     assert after[-1] <= ISSUER_INTERVAL * 1.1
     assert after[-1] - after[0] > ISSUER_INTERVAL / 2
+
+
+@pytest.mark.process  # which holidays are looked up in
+async def test_the_forecast_is_the_issuers_own(world: World) -> None:
+    """By days of use that are kept by its key, and not by those of its account."""
+    await world.start(with_issuers(issuer(1), issuer(2)))
+    now = world.clock.time()
+    today = world.life.profiles.today(now).ordinal
+    known = {today - back: 10 for back in range(1, 60)}
+    await world.life.storage.transact(lambda db: days.add(db, world.key(1), known, b"", now))
+    await world.life.poll()
+    world.scripts(issuer_1=[answer(200, 1000, 900, 100)], issuer_2=[answer(200, 1000, 900, 100)])
+    await world.poll_issuers()
+    await world.life.profiles.refresh()
+    depletion = world.state(1).depletion
+    assert depletion is not None
+    assert 8 < (depletion - now) / 86_400 < 12
+    assert (world.state(2).depletion, world.life.state().depletion) == (None, None)
+    assert world.state(1).history_days == 59
