@@ -14,7 +14,6 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
 from exporter import __version__
 from exporter.cli.http_config import HttpConfig
@@ -115,9 +114,7 @@ class Prometheus:
     async def _post(self, path: str, form: Mapping[str, str]) -> tuple[int, bytes]:
         assert self._session  # noqa: S101 - for the type checker: it is there once this is entered
         try:
-            async with self._session.post(
-                URL(self.url + path, encoded=True), data=form, allow_redirects=False
-            ) as answer:
+            async with self._session.post(self.url + path, data=form, allow_redirects=False) as answer:
                 if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise self._error("the answer is compressed, which was not asked for")
                 return answer.status, await self._body(answer)

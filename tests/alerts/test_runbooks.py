@@ -5,7 +5,7 @@ import re
 import pytest
 
 from exporter.account.outcome import Reason
-from exporter.provider.solucion_factible.codes import CODES
+from exporter.provider.solucion_factible.codes import CODES, ISSUER_CODES
 from tests.support.alerts import RUNBOOKS, SEVERITIES
 
 LANGUAGES = {"en": RUNBOOKS, "es": RUNBOOKS / "es"}
@@ -82,7 +82,9 @@ def test_links_lead_somewhere_and_stay_in_the_language(name: str, language: str)
 def test_the_codes_page_explains_every_code_and_reason(language: str) -> None:
     page = text(language, "response-codes")
     explained = rows(page, r"\d+")
-    assert [int(number) for number, *_ in explained] == list(CODES)
+    # A second table has what is another matter about an issuer.
+    assert [int(number) for number, *_ in explained[: len(CODES)]] == list(CODES)
+    assert {int(number) for number, *_ in explained[len(CODES) :]} >= ISSUER_CODES.keys() - CODES.keys()
     assert all(all(row) and len(row) == 4 for row in explained)
     assert [name for name, _ in rows(page, r"`\w+`")] == [f"`{reason.value}`" for reason in Reason]
 
@@ -90,6 +92,9 @@ def test_the_codes_page_explains_every_code_and_reason(language: str) -> None:
 def test_the_spanish_codes_page_has_the_words_of_the_page() -> None:
     """Who reads both is to recognise what is meant."""
     explained = rows(text("es", "response-codes"), r"\d+")
-    assert {int(number): meaning for number, meaning, *_ in explained} == {
-        number: code.spanish[0] for number, code in CODES.items()
-    }
+    meanings = [(int(number), meaning) for number, meaning, *_ in explained]
+    assert dict(meanings[: len(CODES)]) == {number: code.spanish[0] for number, code in CODES.items()}
+    assert (
+        dict(meanings[len(CODES) :]).items()
+        <= {number: code.spanish[0] for number, code in ISSUER_CODES.items()}.items()
+    )

@@ -125,7 +125,7 @@ def test_check_of_an_issuer(tmp_path: Path) -> None:
 
         told = check("integrator/i2")
         assert told.returncode == 0
-        assert told.stdout.startswith("integrator/i2: 200: completed successfully.\n  contracted")
+        assert told.stdout.startswith("integrator/i2: few stamps.\n  contracted")
         assert "That is below the warning threshold of 50." in told.stdout
         assert simulator.accounts[USER].calls == 2
         told = check("integrator/i5")

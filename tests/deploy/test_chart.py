@@ -27,7 +27,7 @@ from tests.support.kubernetes import (
     of_kind,
     rendered,
 )
-from tests.support.peers import Daemon
+from tests.support.peers import Daemon, eventually
 from tests.support.peers.daemon import EXPORTER
 from tests.support.peers.prometheus import JOB
 from tests.support.places import ROOT
@@ -636,6 +636,7 @@ def test_the_test_hook_asks_each_exporter(tmp_path: Path, processes: ExitStack) 
     assert hook["image"] == container(stateful_sets(GOOD["demo"])[0])["image"]
     daemon = processes.push(Daemon("", tmp_path, "demo"))
     daemon.start()
+    eventually(lambda: daemon.get("/-/ready").status == 200)
     _, *flags = hook["command"]
     script, url = hook["args"]
     for address, good in ((daemon.address, True), ("127.0.0.1:9", False)):

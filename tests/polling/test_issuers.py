@@ -9,6 +9,7 @@ import pytest
 
 from exporter.account.outcome import Failure, Outcome, Reading, Reason, Verdict
 from exporter.account.state import State
+from exporter.account.use import Ended
 from exporter.config import Account, Issuer, issuer_key
 from exporter.provider.solucion_factible import codes
 from exporter.secret import Secret
@@ -354,8 +355,8 @@ async def test_the_forecast_is_the_issuers_own(world: World) -> None:
     await world.start(with_issuers(issuer(1), issuer(2)))
     now = world.clock.time()
     today = world.life.profiles.today(now).ordinal
-    known = {today - back: 10 for back in range(1, 60)}
-    await world.life.storage.transact(lambda db: days.add(db, world.key(1), known, b"", now))
+    ended = [Ended(today - back, 10, b"") for back in range(1, 60)]
+    await world.life.storage.transact(lambda db: days.add(db, world.key(1), ended, now))
     await world.life.poll()
     world.scripts(issuer_1=[answer(200, 1000, 900, 100)], issuer_2=[answer(200, 1000, 900, 100)])
     await world.poll_issuers()
