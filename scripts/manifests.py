@@ -53,7 +53,7 @@ def main() -> int:
     wrong = [path for path, text in wanted(helm) if bring(path, text, options.check)]
     if options.check:
         for path in wrong:
-            print(f"{path.relative_to(ROOT)}: not as it follows from its sources: run make manifests")  # noqa: T201
+            print(f"{path.relative_to(ROOT)}: not as it follows from its sources: run make manifests")  # noqa: T201 - a script
     return 1 if options.check and wrong else 0
 
 

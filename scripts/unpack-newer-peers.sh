@@ -22,7 +22,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Pac
 echo "unpacking Debian sid's $programs into $folder"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs" "$work/root" "$work/parts"
+mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs" "$work/unpacked" "$work/parts"
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -r "$keys" ] && signed="[signed-by=$keys] " || signed=""
 echo "deb ${signed}${mirror} sid main" >"$work/sources.list"
@@ -36,12 +36,12 @@ sid update >"$work/log" 2>&1 || without "its list of packages: $(tail -n 1 "$wor
 # shellcheck disable=SC2086 # a list of names
 (cd "$work/debs" && sid download $programs) >"$work/log" 2>&1 || without "its packages: $(tail -n 1 "$work/log")"
 for package in "$work"/debs/*.deb; do
-    dpkg-deb --extract "$package" "$work/root"
+    dpkg-deb --extract "$package" "$work/unpacked"
 done
 for program in $programs; do
-    "$work/root/usr/bin/$program" --version >"$work/log" 2>&1 || without "$program: $(tail -n 1 "$work/log")"
+    "$work/unpacked/usr/bin/$program" --version >"$work/log" 2>&1 || without "$program: $(tail -n 1 "$work/log")"
 done
 mkdir -p "$folder/bin"
 for program in $programs; do # promtool last: what is looked for above
-    mv "$work/root/usr/bin/$program" "$folder/bin/$program"
+    mv "$work/unpacked/usr/bin/$program" "$folder/bin/$program"
 done

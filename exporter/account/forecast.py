@@ -207,5 +207,5 @@ def _moment(profile: Profile, amount: float) -> float:
     hours = profile.hours
     hour = min(23, max(0, bisect_left(hours, share) - 1))
     of_hour = hours[hour + 1] - hours[hour]
-    hour += (share - hours[hour]) / of_hour if of_hour else 0.0  # type: ignore[assignment]
-    return midnights[day] + (midnights[day + 1] - midnights[day]) * hour / 24
+    of_the_hour = (share - hours[hour]) / of_hour if of_hour else 0.0
+    return midnights[day] + (midnights[day + 1] - midnights[day]) * (hour + of_the_hour) / 24

@@ -23,7 +23,7 @@ from exporter.account.state import State, Suspension
 from exporter.cli.flags import PROGRAM
 from exporter.cli.until import UNKNOWN, Lasting, Until
 from exporter.clock import Clock
-from exporter.config import Account, CalendarConfig, Config, Environment, Issuer, issuer_key
+from exporter.config import Account, CalendarConfig, Environment, Issuer, issuer_key
 from exporter.config.environments import BUILT_IN
 from exporter.daemon.state_file import open_storage, tell_of
 from exporter.guard.gate import Gate, ResumeTooSoonError
@@ -37,7 +37,6 @@ from exporter.provider.solucion_factible.shape import describe
 from exporter.secret import Secret
 from exporter.storage import states
 from exporter.storage.engine import Storage
-from exporter.suggestion import suggestion
 
 
 class Colour(Enum):
@@ -70,38 +69,6 @@ class Report:
         """Return a text about it for a terminal, its first line in colour."""
         first, *more = text.split("\n")
         return "\n".join((f"\033[{self.colour.value}m{first}\033[0m", *more))
-
-
-def find(config: Config, name: str) -> Account | None:
-    """Return the configured account of this name."""
-    return next((account for account in config.accounts if account.name == name), None)
-
-
-def find_issuer(config: Config, name: str) -> tuple[Account, Issuer] | None:
-    """Return what is configured as ACCOUNT/ISSUER. The longest name that is an account's is taken for it."""
-    account, issuer_name = _split(config, name)
-    named = (issuer for issuer in account.issuers if issuer.name == issuer_name) if account else iter(())
-    issuer = next(named, None)
-    return (account, issuer) if account and issuer else None
-
-
-def unknown(config: Config, name: str) -> str:
-    """Return what to say where no account or issuer is called so."""
-    account, issuer_name = _split(config, name)
-    if account:
-        close = suggestion(issuer_name, [issuer.name for issuer in account.issuers])
-        return f"{config.path}: account {account.name} has no issuer called {issuer_name}{close}"
-    known = [account.name for account in config.accounts]
-    return f"{config.path}: no account is called {name}{suggestion(name, known)}"
-
-
-def _split(config: Config, name: str) -> tuple[Account | None, str]:
-    """Return the account that a name begins with, and what stands behind its slash. Names can hold more."""
-    accounts = {account.name: account for account in config.accounts}
-    for place in range(len(name) - 1, -1, -1):
-        if name[place] == "/" and (account := accounts.get(name[:place])):
-            return account, name[place + 1 :]
-    return None, ""
 
 
 class Checks:

@@ -159,17 +159,17 @@ async def _serve(options: argparse.Namespace, logger: FilteringBoundLogger) -> N
 
 
 def _check(options: argparse.Namespace, logger: FilteringBoundLogger) -> int:
-    from exporter.cli import check
+    from exporter.cli import check, names
 
     config = load(options.config_file, os.environ)
     messages = Messages(options.log_format)
     if options.all:
         return _check_all(config, options, logger, messages)
-    account, issuer = check.find(config, options.account), None
-    if account is None and (found := check.find_issuer(config, options.account)):
+    account, issuer = names.find(config, options.account), None
+    if account is None and (found := names.find_issuer(config, options.account)):
         account, issuer = found
     if account is None:
-        messages.error("unknown account", check.unknown(config, options.account))
+        messages.error("unknown account", names.unknown(config, options.account))
         return EXIT_USAGE
     for remark in account.remarks:
         messages.warn(remark)

@@ -57,7 +57,7 @@ class Progress:
 
     def _write(self, line: str) -> None:
         with suppress(OSError):
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)  # noqa: T201 - for people
 
 
 def flush(tell: Callable[[str], None]) -> bool:

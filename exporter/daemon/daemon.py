@@ -224,6 +224,7 @@ class Daemon:
         )
         self._recent = Recent(storage, profiles.today, self._clock)
         providers = Providers(lambda environment: SolucionFactible(environment, self._clock, self._log.info))
+        # Each needs the other: the scheduler is made below, with the poller that has the lanes.
         lanes = Lanes(lambda group, polls, within: scheduler.limit(group, polls, within))  # noqa: PLW0108
         poller = Poller(
             self._accounts,

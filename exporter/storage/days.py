@@ -162,7 +162,7 @@ def _encoded(days: Iterable[int | None]) -> bytes:
         for number in run:
             while number > 0x7F:
                 encoded.append(number & 0x7F | 0x80)
-                number >>= 7  # noqa: PLW2901
+                number >>= 7  # noqa: PLW2901 - what is left of it
             encoded.append(number)
     return bytes(encoded)
 

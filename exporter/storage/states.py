@@ -100,8 +100,9 @@ def load(
 
 def use_of(connection: sqlite3.Connection, key: str) -> Use:
     """Return what is kept of an account's use of the present day."""
-    columns = "use_day, use_stamps, use_whole, use_hours"
-    row = connection.execute(f"SELECT {columns} FROM account WHERE key = ?", (key,)).fetchone()  # noqa: S608
+    row = connection.execute(
+        "SELECT use_day, use_stamps, use_whole, use_hours FROM account WHERE key = ?", (key,)
+    ).fetchone()
     if row is None:
         return Use()
     day, stamps, whole, hours = row

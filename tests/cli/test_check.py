@@ -11,7 +11,7 @@ import pytest
 from exporter import log
 from exporter.account.login import Login
 from exporter.account.outcome import Failure, Outcome, Reason, Verdict, unsent
-from exporter.cli import check
+from exporter.cli import check, names
 from exporter.cli import main as cli
 from exporter.config import Account, Issuer
 from exporter.daemon.state_file import open_storage
@@ -202,10 +202,10 @@ class TestWords:
     def test_a_name_that_is_close(self) -> None:
         """Typing errors are common."""
         known = config(account(), account(name="globex", username="b"))
-        assert check.unknown(known, "acmee") == "config.yaml: no account is called acmee, did you mean acme?"
-        assert check.unknown(known, "zzz") == "config.yaml: no account is called zzz"
-        assert check.find(known, "globex") is known.accounts[1]
-        assert check.find(known, "zzz") is None
+        assert names.unknown(known, "acmee") == "config.yaml: no account is called acmee, did you mean acme?"
+        assert names.unknown(known, "zzz") == "config.yaml: no account is called zzz"
+        assert names.find(known, "globex") is known.accounts[1]
+        assert names.find(known, "zzz") is None
 
     def test_an_issuer(self) -> None:
         """Names can hold slashes: the longest that is an account's is taken for it."""
@@ -218,12 +218,12 @@ class TestWords:
             for name, some in (("a", issuers), ("a/b", issuers[:1]))
         )
         known = config(a, ab)
-        assert check.find_issuer(known, "a/norte") == (a, issuers[0])
-        assert check.find_issuer(known, "a/b/norte") == (ab, issuers[0])
-        assert check.find_issuer(known, "a/b/sur") is None
-        assert check.find_issuer(known, "c/norte") is None
+        assert names.find_issuer(known, "a/norte") == (a, issuers[0])
+        assert names.find_issuer(known, "a/b/norte") == (ab, issuers[0])
+        assert names.find_issuer(known, "a/b/sur") is None
+        assert names.find_issuer(known, "c/norte") is None
         said = "config.yaml: account a has no issuer called nort, did you mean norte?"
-        assert check.unknown(known, "a/nort") == said
+        assert names.unknown(known, "a/nort") == said
 
 
 class TestGuard:
